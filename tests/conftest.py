@@ -14,6 +14,7 @@ import pytest
 
 from tests.apps import Site, make_app
 from tests.live import LiveServer
+from tests.matrix import Variant, pairwise, whole
 from tests.servers import DATABASE_NAMES, Database, Databases, Unavailable
 
 if TYPE_CHECKING:
@@ -25,19 +26,42 @@ _missing: Counter[str] = Counter()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--databases", default=",".join(DATABASE_NAMES), help="kinds of database to run the tests on, with commas"
-    )
+    """Add the options that choose what is run."""
+    group = parser.getgroup("flask-notify")
+    group.addoption("--databases", default=",".join(DATABASE_NAMES), help="kinds of database, with commas")
+    group.addoption("--matrix", action="store_true", help="every combination of keys, bases and databases")
+    group.addoption("--fast", action="store_true", help="SQLite only, no browser, nothing marked slow")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test with a `database` on every kind, or on those that its `databases` marker names."""
-    if "database" not in metafunc.fixturenames:
-        return
-    marker = metafunc.definition.get_closest_marker("databases")
-    names = marker.args if marker else DATABASE_NAMES
-    chosen = metafunc.config.getoption("--databases").split(",")
-    metafunc.parametrize("database", [name for name in names if name.split("-")[0] in chosen], indirect=True)
+    """Run a test with a `database` on every kind that it asks for, one with `any_site` on every kind of application."""
+    if "variant" in metafunc.fixturenames:
+        variants = whole() if metafunc.config.getoption("matrix") else pairwise()
+        parameters = [pytest.param(variant, variant.database, id="-".join(variant)) for variant in variants]
+        metafunc.parametrize("variant,database", parameters, indirect=["database"])
+    elif "database" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("databases")
+        metafunc.parametrize("database", marker.args if marker else DATABASE_NAMES, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what --databases and --fast do not want."""
+    fast = config.getoption("fast")
+    databases = ["sqlite"] if fast else config.getoption("databases").split(",")
+    unwanted = [item for item in items if _kind(item) not in [None, *databases] or (fast and _is_slow(item))]
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if item not in unwanted]
+
+
+def _kind(item: pytest.Item) -> str | None:
+    callspec = getattr(item, "callspec", None)
+    database = callspec.params.get("database") if callspec else None
+    return database.split("-", maxsplit=1)[0] if database else None
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return "browser" in getattr(item, "fixturenames", ()) or item.get_closest_marker("slow") is not None
 
 
 def missing(reason: Unavailable) -> NoReturn:
@@ -93,6 +117,12 @@ def build(database: Database) -> Iterator[Callable[..., Site]]:
 def site(build: Callable[..., Site]) -> Site:
     """An application with integer keys on a fresh database."""
     return build()
+
+
+@pytest.fixture
+def any_site(build: Callable[..., Site], variant: Variant) -> Site:
+    """An application of each kind in turn: keys × bases × databases (pairwise, or whole with --matrix)."""
+    return build(key=variant.key, base=variant.base)
 
 
 @pytest.fixture

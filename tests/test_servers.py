@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.apps import BASES, KEYS, Site
+from tests.apps import Site
 from tests.live import LiveServer
 from tests.servers import Database
 
@@ -51,17 +51,6 @@ def test_a_sqlite_database_can_use_write_ahead_logging(database: Database) -> No
     with engine.connect() as connection:
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
     engine.dispose()
-
-
-@pytest.mark.parametrize("base", BASES)
-@pytest.mark.parametrize("key", KEYS)
-def test_users_of_every_kind_of_key_and_base_log_in(build: Callable[..., Site], key: str, base: str) -> None:
-    site = build(key=key, base=base)
-    identity = site.add_user("susan")
-
-    client = site.client(identity)
-
-    assert client.post("/logout").status_code == 204
 
 
 @pytest.mark.databases("sqlite")

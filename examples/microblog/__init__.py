@@ -15,7 +15,7 @@ from flask import Flask
 from . import auth, errors, exports, main, security, times
 from .config import DEFAULTS, secret_key
 from .demo import cli
-from .extensions import csrf, db, login, migrate
+from .extensions import csrf, db, login, migrate, notify
 from .models import Follow, Post, Task, User
 from .presence import note_presence
 
@@ -43,6 +43,7 @@ def _init_extensions(app: Flask) -> None:
     migrate.init_app(app, db, directory=str(HERE / "migrations"))
     login.init_app(app)
     csrf.init_app(app)
+    notify.init_app(app)
 
 
 def _register_parts(app: Flask) -> None:
@@ -54,6 +55,4 @@ def _register_parts(app: Flask) -> None:
     security.init_app(app)
     times.init_app(app)
     cli.init_app(app)
-    app.shell_context_processor(
-        lambda: {"db": db, "User": User, "Post": Post, "Follow": Follow, "Task": Task}
-    )
+    app.shell_context_processor(lambda: {"db": db, "User": User, "Post": Post, "Follow": Follow, "Task": Task})

@@ -16,15 +16,15 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(500, _broken)
 
 
-def _refused(error: CSRFError) -> tuple[str, int]:
+def _refused(_error: CSRFError) -> tuple[str, int]:
     return render_template("errors/400.html"), 400
 
 
-def _not_found(error: HTTPException) -> tuple[str, int]:
+def _not_found(_error: HTTPException) -> tuple[str, int]:
     return render_template("errors/404.html"), 404
 
 
-def _broken(error: HTTPException) -> tuple[str, int]:
+def _broken(_error: HTTPException) -> tuple[str, int]:
     # The page asks the database who is logged in: a failed transaction must be over.
     db.session.rollback()
     return render_template("errors/500.html"), 500

@@ -11,6 +11,8 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
+from flask_notify import Notify
+
 
 class Base(DeclarativeBase):
     """Base of the models; constraints are named so that migrations can find them."""
@@ -29,6 +31,7 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate(render_as_batch=True)
 csrf = CSRFProtect()
+notify = Notify(db=db)
 
 login = LoginManager()
 login.login_view = "auth.login"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload
 
@@ -11,9 +13,7 @@ from .models import Follow, Post, User
 
 def publish(author: User, body: str) -> Post:
     """Post *body* and tell everybody who reads *author*."""
-    readers = User.locked(
-        sa.select(Follow.follower_id).where(Follow.followed_id == author.id)
-    )
+    readers = User.locked(sa.select(Follow.follower_id).where(Follow.followed_id == author.id))
     post = Post(author_id=author.id, body=body)
     db.session.add(post)
     db.session.flush()
@@ -44,29 +44,21 @@ def tell_new_posts(reader: User) -> None:
     reader.add_notification("new_posts", db.session.scalar(query) or 0)
 
 
-def home_feed(reader: User) -> sa.Select[tuple[Post]]:
+def home_feed(reader: User) -> sa.Select[Any]:
     """Select what *reader* follows and wrote, newest first."""
     followed = sa.select(Follow.followed_id).where(Follow.follower_id == reader.id)
-    return everything().where(
-        sa.or_(Post.author_id.in_(followed), Post.author_id == reader.id)
-    )
+    return everything().where(sa.or_(Post.author_id.in_(followed), Post.author_id == reader.id))
 
 
-def everything() -> sa.Select[tuple[Post]]:
+def everything() -> sa.Select[Any]:
     """Select all posts, newest first."""
-    return (
-        sa.select(Post)
-        .options(joinedload(Post.author))
-        .order_by(Post.created_at.desc(), Post.id.desc())
-    )
+    return sa.select(Post).options(joinedload(Post.author)).order_by(Post.created_at.desc(), Post.id.desc())
 
 
 def _newest_post(reader: User) -> int:
     return db.session.scalar(_posts_by_followed(reader, sa.func.max(Post.id))) or 0
 
 
-def _posts_by_followed(
-    reader: User, what: sa.ColumnElement[int]
-) -> sa.Select[tuple[int]]:
+def _posts_by_followed(reader: User, what: sa.ColumnElement[int]) -> sa.Select[Any]:
     joined = sa.join(Post, Follow, Follow.followed_id == Post.author_id)
     return sa.select(what).select_from(joined).where(Follow.follower_id == reader.id)

@@ -22,9 +22,7 @@ def follow(follower: User, followed: User) -> bool:
 def unfollow(follower: User, followed: User) -> None:
     """Let *follower* read *followed* no longer."""
     _lock(follower, followed)
-    db.session.execute(
-        sa.delete(Follow).filter_by(follower_id=follower.id, followed_id=followed.id)
-    )
+    db.session.execute(sa.delete(Follow).filter_by(follower_id=follower.id, followed_id=followed.id))
     _tell_both(follower, followed)
 
 
@@ -54,9 +52,7 @@ def tell_new_followers(user: User) -> None:
 
 def is_following(follower: User, followed: User) -> bool:
     """Tell whether *follower* reads *followed*."""
-    query = sa.select(Follow.id).filter_by(
-        follower_id=follower.id, followed_id=followed.id
-    )
+    query = sa.select(Follow.id).filter_by(follower_id=follower.id, followed_id=followed.id)
     return db.session.scalar(query) is not None
 
 

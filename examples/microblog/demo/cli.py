@@ -52,11 +52,7 @@ def demo() -> None:
     community.fill(utcnow())
     address = f"http://{HOST}:{listener.getsockname()[1]}/"
     first, second = community.GUIDES
-    click.echo(
-        WELCOME.format(
-            address=address, first=first, second=second, password=community.PASSWORD
-        )
-    )
+    click.echo(WELCOME.format(address=address, first=first, second=second, password=community.PASSWORD))
     _serve(app, listener)
 
 

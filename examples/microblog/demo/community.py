@@ -16,7 +16,7 @@ from ..models import Follow, Post, User
 
 #: The two who show a visitor around.
 GUIDES = ("maren", "tobias")
-PASSWORD = "lighthouse"
+PASSWORD = "lighthouse"  # noqa: S105  # the demo prints it
 
 #: How many posts and followers are still new to the guides.
 NEW_POSTS = 3
@@ -61,14 +61,8 @@ def _add_people(script: dict[str, Any], now: datetime) -> dict[str, User]:
     return people
 
 
-def _add_follows(
-    script: dict[str, Any], people: dict[str, User], now: datetime
-) -> None:
-    pairs = [
-        (follower, followed)
-        for follower, entry in script.items()
-        for followed in entry["follows"]
-    ]
+def _add_follows(script: dict[str, Any], people: dict[str, User], now: datetime) -> None:
+    pairs = [(follower, followed) for follower, entry in script.items() for followed in entry["follows"]]
     # In turns, as it happens among people: not one person's follows after another's.
     pairs.sort(key=lambda pair: sum(map(ord, pair[0] + pair[1])) % 31)
     for number, (follower, followed) in enumerate(pairs):
@@ -82,9 +76,7 @@ def _add_follows(
     db.session.flush()
 
 
-def _add_posts(
-    script: list[dict[str, Any]], people: dict[str, User], now: datetime
-) -> None:
+def _add_posts(script: list[dict[str, Any]], people: dict[str, User], now: datetime) -> None:
     for entry in sorted(script, key=lambda entry: -entry["days"]):
         post = Post(
             author_id=people[entry["by"]].id,
@@ -106,6 +98,6 @@ def _leave_news_for(user: User) -> None:
     feed.tell_new_posts(user)
 
 
-def _before_last(keys: sa.Select[tuple[int]], count: int) -> int:
+def _before_last(keys: sa.Select[Any], count: int) -> int:
     found = db.session.scalars(keys).all()
     return found[-count - 1] if len(found) > count else 0

@@ -32,16 +32,9 @@ SHOWN = 10
 @login_required  # type: ignore[untyped-decorator]
 def index() -> str:
     """Show one's exports: at work, ready or failed."""
-    query = (
-        sa.select(Task)
-        .filter_by(user_id=current_user.id)
-        .order_by(Task.created_at.desc())
-        .limit(SHOWN)
-    )
+    query = sa.select(Task).filter_by(user_id=current_user.id).order_by(Task.created_at.desc()).limit(SHOWN)
     tasks = db.session.scalars(query).all()
-    return render_template(
-        "exports/index.html", tasks=tasks, now=utcnow(), states=TaskState
-    )
+    return render_template("exports/index.html", tasks=tasks, now=utcnow(), states=TaskState)
 
 
 @blueprint.post("/")

@@ -20,9 +20,7 @@ def start(app: Flask, work: Callable[[Task], None], task_id: str) -> None:
 
     Each task has its own thread and transactions: one that dies stops no other.
     """
-    thread = threading.Thread(
-        target=_run, args=(app, work, task_id), name=f"task-{task_id}", daemon=True
-    )
+    thread = threading.Thread(target=_run, args=(app, work, task_id), name=f"task-{task_id}", daemon=True)
     thread.start()
 
 
@@ -42,9 +40,7 @@ def report(task: Task, progress: int) -> None:
     """Tell the owner that *task* is *progress* per cent done, and commit."""
     task.progress = progress
     task.heard_at = utcnow()
-    task.user.add_notification(
-        task.live_name, {"progress": progress}, expires_in=PROGRESS_LIFETIME
-    )
+    task.user.add_notification(task.live_name, {"progress": progress}, expires_in=PROGRESS_LIFETIME)
     db.session.commit()
 
 

@@ -51,7 +51,5 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Under its name there is only ever a whole file.
     partial = path.with_suffix(".partial")
-    partial.write_text(
-        json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8"
-    )
+    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
     os.replace(partial, path)

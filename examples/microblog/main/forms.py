@@ -22,9 +22,7 @@ class PostForm(FlaskForm):  # type: ignore[misc]
         filters=[_tidy],
         validators=[
             DataRequired(message="A post needs a few words."),
-            Length(
-                max=MAX_LENGTH, message=f"At most {MAX_LENGTH} characters, please."
-            ),
+            Length(max=MAX_LENGTH, message=f"At most {MAX_LENGTH} characters, please."),
         ],
         render_kw={"rows": 3, "placeholder": "What is on your mind?"},
     )

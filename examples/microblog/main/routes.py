@@ -73,8 +73,7 @@ def profile(username: str) -> str:
         posts=_page_of(query, "POSTS_PER_PAGE"),
         followers=followers,
         followed=followed,
-        is_followed=current_user.is_authenticated
-        and following.is_following(current_user, user),
+        is_followed=current_user.is_authenticated and following.is_following(current_user, user),
     )
 
 
@@ -102,10 +101,7 @@ def followers(username: str) -> str:
         following.look_at_followers(user)
         db.session.commit()
     query = (
-        sa.select(Follow)
-        .filter_by(followed_id=user.id)
-        .options(joinedload(Follow.follower))
-        .order_by(Follow.id.desc())
+        sa.select(Follow).filter_by(followed_id=user.id).options(joinedload(Follow.follower)).order_by(Follow.id.desc())
     )
     return render_template(
         "main/followers.html",
@@ -121,10 +117,7 @@ def followed(username: str) -> str:
     """Show whom somebody follows."""
     user = _user_or_404(username)
     query = (
-        sa.select(Follow)
-        .filter_by(follower_id=user.id)
-        .options(joinedload(Follow.followed))
-        .order_by(Follow.id.desc())
+        sa.select(Follow).filter_by(follower_id=user.id).options(joinedload(Follow.followed)).order_by(Follow.id.desc())
     )
     follows = _page_of(query, "PEOPLE_PER_PAGE")
     return render_template("main/followed.html", user=user, follows=follows)

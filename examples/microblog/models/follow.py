@@ -25,12 +25,8 @@ class Follow(Model):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    follower_id: Mapped[int] = mapped_column(
-        sa.ForeignKey("user.id", ondelete="CASCADE")
-    )
-    followed_id: Mapped[int] = mapped_column(
-        sa.ForeignKey("user.id", ondelete="CASCADE")
-    )
+    follower_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"))
+    followed_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
     follower: Mapped[User] = relationship(foreign_keys=follower_id)

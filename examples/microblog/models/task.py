@@ -31,9 +31,7 @@ class Task(Model):
     __tablename__ = "task"
     __table_args__ = (sa.Index("ix_task_user_id_created_at", "user_id", "created_at"),)
 
-    id: Mapped[str] = mapped_column(
-        sa.String(36), primary_key=True, default=lambda: str(uuid.uuid4())
-    )
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=lambda: str(uuid.uuid4()))
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"))
     state: Mapped[TaskState] = mapped_column(
         sa.Enum(TaskState, native_enum=False, length=16), default=TaskState.RUNNING

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from flask_login import UserMixin
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from flask_notify import RecipientMixin
+
 from ..extensions import Model, db, login
 from ..times import UtcDateTime, utcnow
 
 
-class User(UserMixin, Model):
+class User(RecipientMixin, UserMixin, Model):  # type: ignore[misc]  # Flask-Login comes without types
     """Somebody with an account."""
 
     __tablename__ = "user"
@@ -48,7 +51,7 @@ class User(UserMixin, Model):
         return db.session.scalars(query).first()
 
     @classmethod
-    def locked(cls, keys: sa.Select[tuple[int]]) -> Sequence[User]:
+    def locked(cls, keys: sa.Select[Any]) -> Sequence[User]:
         """Load the people with these *keys* and lock their rows till the commit.
 
         In key order, because two who lock the same people in opposite orders would
@@ -57,9 +60,7 @@ class User(UserMixin, Model):
         """
         query = sa.select(cls).where(cls.id.in_(keys)).order_by(cls.id)
         query = query.with_for_update(key_share=True)
-        return db.session.scalars(
-            query, execution_options={"populate_existing": True}
-        ).all()
+        return db.session.scalars(query, execution_options={"populate_existing": True}).all()
 
 
 @login.user_loader  # type: ignore[untyped-decorator]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -21,6 +22,7 @@ from . import community
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
+MAX_PORT = 65535
 
 WELCOME = """
 The microblog is at {address}
@@ -58,8 +60,8 @@ def demo() -> None:
 
 def _port() -> int:
     text = os.environ.get("PORT") or str(DEFAULT_PORT)
-    if not text.isdecimal() or int(text) > 65535:
-        raise click.ClickException(f"PORT must be a number up to 65535, got {text!r}.")
+    if not text.isdecimal() or int(text) > MAX_PORT:
+        raise click.ClickException(f"PORT must be a number up to {MAX_PORT}, got {text!r}.")
     return int(text)
 
 
@@ -71,10 +73,9 @@ def _listen(port: int) -> socket.socket:
     try:
         listener.bind((HOST, port))
     except OSError as error:
-        raise click.ClickException(
-            f"Port {port} cannot be used ({error.strerror}); "
-            f"choose another, as in PORT={port + 1 if port < 65535 else 5001}."
-        ) from None
+        trouble = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+        other = port + 1 if port < MAX_PORT else DEFAULT_PORT
+        raise click.ClickException(f"Port {port} {trouble}; choose another, as in PORT={other} make demo.") from None
     listener.listen(128)
     return listener
 

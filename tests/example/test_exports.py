@@ -22,9 +22,9 @@ from tests.example.visitor import Visitor
 
 def begin(visitor: Visitor) -> str:
     """Press the button; return the key of the new task."""
-    before = {key for key, in tasks(visitor)}
+    before = {key for (key,) in tasks(visitor)}
     assert visitor.send("/exports/").status_code == 302
-    [new] = {key for key, in tasks(visitor)} - before
+    [new] = {key for (key,) in tasks(visitor)} - before
     return new
 
 

@@ -70,7 +70,9 @@ class Site:
         """Return a test client, logged in as the user with that key unless it is None."""
         client = self.app.test_client()
         if key is not None:
-            answer = client.post(f"/login/{key}", query_string={"remember": "1"} if remember else {})
+            answer = client.post(
+                f"/login/{key}", query_string={"remember": "1"} if remember else {}
+            )
             assert answer.status_code == 204
         return client
 
@@ -93,8 +95,9 @@ def make_app(
 ) -> Site:
     """Build an application on the database at ``url``.
 
-    ``key`` is one of `KEYS`, ``base`` one of `BASES`; ``attributes`` are further attributes of the user model;
-    ``config`` is the application's configuration. Without ``login`` there is no Flask-Login.
+    ``key`` is one of `KEYS`, ``base`` one of `BASES`; ``attributes`` are further attributes of
+    the user model; ``config`` is the application's configuration. Without ``login`` there is no
+    Flask-Login.
     """
     app = Flask("tests.apps")
     app.config.update(
@@ -124,7 +127,7 @@ def make_db(base: str) -> SQLAlchemy:
 
 
 def make_user_model(db: SQLAlchemy, key: str, attributes: Mapping[str, Any]) -> Any:
-    """Return a user model with a key of that kind, a unique ``name`` and a number ``last_seen``."""
+    """Return a user model with a key of that kind, a unique ``name`` and a ``last_seen``."""
     columns = {
         "__tablename__": "user",
         "id": db.Column(primary_key=True, **KEYS[key]()),
@@ -132,7 +135,9 @@ def make_user_model(db: SQLAlchemy, key: str, attributes: Mapping[str, Any]) -> 
         "last_seen": db.Column(db.Double),
     }
     return new_class(
-        "User", (RecipientMixin, UserMixin, db.Model), exec_body=lambda body: body.update(columns, **attributes)
+        "User",
+        (RecipientMixin, UserMixin, db.Model),
+        exec_body=lambda body: body.update(columns, **attributes),
     )
 
 

@@ -12,7 +12,10 @@ INSTALL = "apt-get install -y --no-install-recommends mariadb-server"
 
 
 class MariaDB(Server):
-    """A MariaDB server; each commit reaches the system's cache, so that a killed server has lost none."""
+    """A MariaDB server.
+
+    Each commit reaches the system's cache, so that a killed server has lost none.
+    """
 
     name = "mariadb"
     account = "mysql"
@@ -34,9 +37,10 @@ class MariaDB(Server):
         self._execute(f"CREATE DATABASE `{database}`")
 
     def drop(self, database: str) -> None:
-        """Drop a database together with the connections to it, whose open transactions would hold the drop up."""
+        """Drop a database and the connections to it: their open transactions would hold it up."""
         connected = self._execute(
-            "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> connection_id()", (database,)
+            "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> connection_id()",
+            (database,),
         )
         for (connection,) in connected:
             self._kill_connection(connection)
@@ -55,7 +59,8 @@ class MariaDB(Server):
             ]
         )
         self.init_file.write_text(
-            "CREATE USER IF NOT EXISTS notify@'127.0.0.1';\nGRANT ALL ON *.* TO notify@'127.0.0.1';\n"
+            "CREATE USER IF NOT EXISTS notify@'127.0.0.1';\n"
+            "GRANT ALL ON *.* TO notify@'127.0.0.1';\n"
         )
         os.chmod(self.init_file, 0o644)
 
@@ -69,7 +74,8 @@ class MariaDB(Server):
             "bind-address": "127.0.0.1",
             "port": self.port,
             "transaction-isolation": "READ-COMMITTED",
-            # The usual collation of an installation, blind to case: what must tell "Task" from "task" has to say so.
+            # The usual collation of an installation, blind to case: what must tell "Task" from
+            # "task" has to say so.
             "character-set-server": "utf8mb4",
             "collation-server": "utf8mb4_general_ci",
             "innodb-flush-log-at-trx-commit": 2,
@@ -100,7 +106,9 @@ class MariaDB(Server):
                 raise
 
     def _execute(self, statement: str, arguments: tuple[object, ...] = ()) -> Any:
-        connection = _driver().connect(host="127.0.0.1", port=self.port, user="notify", autocommit=True)
+        connection = _driver().connect(
+            host="127.0.0.1", port=self.port, user="notify", autocommit=True
+        )
         try:
             with connection.cursor() as cursor:
                 cursor.execute(statement, arguments)
@@ -111,7 +119,10 @@ class MariaDB(Server):
 
 def _find(*names: str) -> str:
     for name in names:
-        for path in (shutil.which(name), shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin")):
+        for path in (
+            shutil.which(name),
+            shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin"),
+        ):
             if path:
                 return path
     raise Unavailable("MariaDB", INSTALL)

@@ -21,16 +21,21 @@ $(VENV)/installed-%: $(VENV)/installed
 	$(BIN)/pip install --quiet --editable '.[$*]'
 	@touch $@
 
+# axe and jQuery for the browser tests, and the type checker of the script. Without npm, the tests
+# that need them are skipped.
+node_modules/.package-lock.json: package-lock.json
+	if command -v npm >/dev/null; then npm ci --no-audit --no-fund && touch $@; fi
+
 demo: $(VENV)/installed ## a community to log in to, at http://127.0.0.1:$PORT
 	PORT=$(PORT) $(BIN)/flask --app examples.microblog demo
 
-test: $(VENV)/installed-test ## the whole suite; REQUIRE=all fails where something is missing
+test: $(VENV)/installed-test node_modules/.package-lock.json ## the whole suite; REQUIRE=all fails where something is missing
 	$(BIN)/python -m pytest $(ARGS)
 
 test-fast: $(VENV)/installed-test ## the suite on SQLite alone, without a browser
 	$(BIN)/python -m pytest --fast $(ARGS)
 
-test-matrix: $(VENV)/installed-test ## the suite, with every combination of keys, bases and databases
+test-matrix: $(VENV)/installed-test node_modules/.package-lock.json ## the suite, with every combination of keys, bases and databases
 	$(BIN)/python -m pytest --matrix $(ARGS)
 
 test-min: ## the fast suite with the lowest versions that are promised
@@ -57,9 +62,8 @@ format: $(VENV)/installed-lint ## let ruff rewrite the sources
 types: $(VENV)/installed-lint $(VENV)/installed-test ## mypy
 	$(BIN)/mypy --strict
 
-types-js: ## the types of the page's script
-	npm ci --no-audit --no-fund
-	npx tsc -p .
+types-js: node_modules/.package-lock.json ## the types of the page's script
+	npm run types
 
 docs: $(VENV)/installed-docs ## the documentation, into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html

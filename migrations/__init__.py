@@ -1,1 +1,0 @@
-"""Alembic migrations of the tables ``notify_*``; they ship as ``flask_notify.migrations``."""

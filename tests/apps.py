@@ -70,9 +70,7 @@ class Site:
         """Return a test client, logged in as the user with that key unless it is None."""
         client = self.app.test_client()
         if key is not None:
-            answer = client.post(
-                f"/login/{key}", query_string={"remember": "1"} if remember else {}
-            )
+            answer = client.post(f"/login/{key}", query_string={"remember": "1"} if remember else {})
             assert answer.status_code == 204
         return client
 

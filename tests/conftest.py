@@ -28,15 +28,9 @@ _missing: Counter[str] = Counter()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options that choose what is run."""
     group = parser.getgroup("flask-notify")
-    group.addoption(
-        "--databases", default=",".join(DATABASE_NAMES), help="kinds of database, with commas"
-    )
-    group.addoption(
-        "--matrix", action="store_true", help="every combination of keys, bases and databases"
-    )
-    group.addoption(
-        "--fast", action="store_true", help="SQLite only, no browser, nothing marked slow"
-    )
+    group.addoption("--databases", default=",".join(DATABASE_NAMES), help="kinds of database, with commas")
+    group.addoption("--matrix", action="store_true", help="every combination of keys, bases and databases")
+    group.addoption("--fast", action="store_true", help="SQLite only, no browser, nothing marked slow")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -46,9 +40,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """
     if "variant" in metafunc.fixturenames:
         variants = whole() if metafunc.config.getoption("matrix") else pairwise()
-        parameters = [
-            pytest.param(variant, variant.database, id="-".join(variant)) for variant in variants
-        ]
+        parameters = [pytest.param(variant, variant.database, id="-".join(variant)) for variant in variants]
         metafunc.parametrize("variant,database", parameters, indirect=["database"])
     elif "database" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("databases")
@@ -59,9 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what --databases and --fast do not want."""
     fast = config.getoption("fast")
     databases = ["sqlite"] if fast else config.getoption("databases").split(",")
-    unwanted = [
-        item for item in items if _kind(item) not in [None, *databases] or (fast and _is_slow(item))
-    ]
+    unwanted = [item for item in items if _kind(item) not in [None, *databases] or (fast and _is_slow(item))]
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
         items[:] = [item for item in items if item not in unwanted]
@@ -74,10 +64,7 @@ def _kind(item: pytest.Item) -> str | None:
 
 
 def _is_slow(item: pytest.Item) -> bool:
-    return (
-        "browser" in getattr(item, "fixturenames", ())
-        or item.get_closest_marker("slow") is not None
-    )
+    return "browser" in getattr(item, "fixturenames", ()) or item.get_closest_marker("slow") is not None
 
 
 def missing(reason: Unavailable) -> NoReturn:
@@ -104,9 +91,7 @@ def databases() -> Iterator[Databases]:
 
 
 @pytest.fixture
-def database(
-    request: pytest.FixtureRequest, databases: Databases, tmp_path: Path
-) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[Database]:
     """A fresh, empty database, on each kind in turn (see the marker `databases`)."""
     with ExitStack() as stack:
         try:

@@ -47,9 +47,7 @@ class LiveServer:
         self._server = make_server(
             "127.0.0.1", self.port, self._recording, threaded=True, request_handler=_QuietHandler
         )
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -73,13 +71,9 @@ class LiveServer:
     def wait_for(self, polls: int, timeout: float = 10) -> None:
         """Wait until so many polls in all have been answered."""
         with self.answered:
-            assert self.answered.wait_for(lambda: len(self.polls()) >= polls, timeout), (
-                self.requests
-            )
+            assert self.answered.wait_for(lambda: len(self.polls()) >= polls, timeout), self.requests
 
-    def _recording(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def _recording(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         status = 0
 
         def recorded(line: str, headers: list[tuple[str, str]], *rest: Any) -> Any:

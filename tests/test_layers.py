@@ -106,9 +106,7 @@ def test_a_module_below_the_web_knows_neither_request_nor_current_user(name: str
 def test_a_module_reads_in_one_sitting(name: str) -> None:
     source = modules()[name].read_text()
     functions = [
-        node
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     ]
 
     assert len(source.splitlines()) <= 350

@@ -92,9 +92,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*command: object, cwd: Path | None = None) -> None:
-    done = subprocess.run(
-        [*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 

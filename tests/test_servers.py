@@ -54,9 +54,7 @@ def test_a_sqlite_database_can_use_write_ahead_logging(database: Database) -> No
 
 
 @pytest.mark.databases("sqlite")
-def test_a_live_server_comes_back_on_the_same_port(
-    site: Site, serve: Callable[[Flask], LiveServer]
-) -> None:
+def test_a_live_server_comes_back_on_the_same_port(site: Site, serve: Callable[[Flask], LiveServer]) -> None:
     server = serve(site.app)
     server.stop()
     with pytest.raises(URLError):
@@ -70,9 +68,7 @@ def test_a_live_server_comes_back_on_the_same_port(
 
 
 @pytest.mark.databases("sqlite")
-def test_chromium_opens_a_page(
-    site: Site, serve: Callable[[Flask], LiveServer], browser: Browser
-) -> None:
+def test_chromium_opens_a_page(site: Site, serve: Callable[[Flask], LiveServer], browser: Browser) -> None:
     site.app.add_url_rule("/", view_func=lambda: "<h1>Here</h1>")
     page = browser.new_page()
 

@@ -149,9 +149,7 @@ class Server:
             except subprocess.TimeoutExpired:
                 if time.monotonic() > deadline:
                     self.kill()
-                    raise ServerFailed(
-                        f"{self.name} does not answer:\n{self._log_tail()}"
-                    ) from None
+                    raise ServerFailed(f"{self.name} does not answer:\n{self._log_tail()}") from None
             else:
                 raise ServerFailed(f"{self.name} ended with {code}:\n{self._log_tail()}")
 

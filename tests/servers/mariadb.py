@@ -59,8 +59,7 @@ class MariaDB(Server):
             ]
         )
         self.init_file.write_text(
-            "CREATE USER IF NOT EXISTS notify@'127.0.0.1';\n"
-            "GRANT ALL ON *.* TO notify@'127.0.0.1';\n"
+            "CREATE USER IF NOT EXISTS notify@'127.0.0.1';\nGRANT ALL ON *.* TO notify@'127.0.0.1';\n"
         )
         os.chmod(self.init_file, 0o644)
 
@@ -106,9 +105,7 @@ class MariaDB(Server):
                 raise
 
     def _execute(self, statement: str, arguments: tuple[object, ...] = ()) -> Any:
-        connection = _driver().connect(
-            host="127.0.0.1", port=self.port, user="notify", autocommit=True
-        )
+        connection = _driver().connect(host="127.0.0.1", port=self.port, user="notify", autocommit=True)
         try:
             with connection.cursor() as cursor:
                 cursor.execute(statement, arguments)

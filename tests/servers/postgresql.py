@@ -94,9 +94,7 @@ class PostgreSQL(Server):
 
 
 def _binaries() -> Path:
-    packaged = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[-3])
-    )
+    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
     on_path = shutil.which("postgres")
     if packaged:
         return packaged[-1].parent

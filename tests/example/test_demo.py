@@ -108,8 +108,7 @@ def test_the_first_run_shows_a_community_with_news_for_those_who_log_in(run_demo
 
     for name in (*GUIDES, PASSWORD):
         assert name in demo.greeting
-    guest.send("/login", username=GUIDES[0], password=PASSWORD)
-    page = guest.open("/explore")
+    page = guest.send("/login?next=/explore", username=GUIDES[0], password=PASSWORD)
     assert re.search(rf'data-notify-badge="new_posts"[^>]*>\s*{NEW_POSTS}\s*<', page)
     assert re.search(rf'data-notify-badge="new_followers"[^>]*>\s*{NEW_FOLLOWERS}\s*<', page)
     assert page.count('<article class="post">') == 12

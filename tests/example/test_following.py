@@ -71,7 +71,8 @@ def test_nobody_follows_themselves(alice: Visitor) -> None:
     assert alice.live("new_followers") is None
 
 
-def test_nobody_sees_the_numbers_of_another(alice: Visitor, bob: Visitor) -> None:
+@pytest.mark.usefixtures("alice")
+def test_nobody_sees_the_numbers_of_another(bob: Visitor) -> None:
     bob.follow("alice")
 
     assert bob.live("new_followers") is None

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from flask import Flask
 
+from examples.microblog.exports import runner
+from examples.microblog.extensions import db
+from examples.microblog.models import Task, TaskState, User
 from tests.example.visitor import PASSWORD, Visitor
 from tests.live import LiveServer
 
@@ -19,11 +22,21 @@ Window = Callable[[str], "Page"]
 
 
 @pytest.fixture
-def site(make_app: Callable[..., Flask], serve: Callable[[Flask], LiveServer]) -> LiveServer:
-    """The application on a real port, with alice and bob; exports take long enough to be seen."""
-    app = make_app(NOTIFY_POLL_INTERVAL=0.1, EXPORT_PACE=0.15)
-    for name in ("alice", "bob"):
-        Visitor(app, name).register()
+def app(make_app: Callable[..., Flask]) -> Flask:
+    """The application; its pages ask often, so that nobody has to wait."""
+    return make_app(NOTIFY_POLL_INTERVAL=0.1)
+
+
+@pytest.fixture
+def people(app: Flask) -> dict[str, Visitor]:
+    """Alice and bob, who have an account each."""
+    return {name: Visitor(app, name).register() for name in ("alice", "bob")}
+
+
+@pytest.fixture
+def site(app: Flask, people: dict[str, Visitor], serve: Callable[[Flask], LiveServer]) -> LiveServer:
+    """The application on a real port."""
+    assert people
     return serve(app)
 
 
@@ -56,31 +69,21 @@ def badge(page: Page, name: str, text: str) -> None:
     page.locator(f'[data-notify-badge="{name}"]:visible').get_by_text(text, exact=True).wait_for()
 
 
-def write(page: Page, text: str) -> None:
-    page.goto("/")
-    page.get_by_label("What is on your mind?").fill(text)
-    page.get_by_role("button", name="Post").click()
-    page.get_by_text("Your post is out.").wait_for()
-
-
-def follow(page: Page, username: str) -> None:
-    page.goto(f"/user/{username}")
-    page.get_by_role("button", name="Follow", exact=True).click()
-    page.get_by_role("button", name="Unfollow").wait_for()
-
-
 def test_a_new_follower_raises_the_badge_in_the_other_window(window: Window) -> None:
     alice, bob = window("alice"), window("bob")
     assert alice.locator('[data-notify-badge="new_followers"]:visible').count() == 0
 
-    follow(bob, "alice")
+    bob.goto("/user/alice")
+    bob.get_by_role("button", name="Follow", exact=True).click()
 
     badge(alice, "new_followers", "1")
 
 
-def test_looking_in_one_window_clears_the_badge_in_another_of_the_same_person(window: Window) -> None:
-    alice, elsewhere, bob = window("alice"), window("alice"), window("bob")
-    follow(bob, "alice")
+def test_looking_in_one_window_clears_the_badge_in_another_of_the_same_person(
+    window: Window, people: dict[str, Visitor]
+) -> None:
+    alice, elsewhere = window("alice"), window("alice")
+    people["bob"].follow("alice")
     badge(elsewhere, "new_followers", "1")
 
     alice.goto("/user/alice/followers")
@@ -88,12 +91,12 @@ def test_looking_in_one_window_clears_the_badge_in_another_of_the_same_person(wi
     elsewhere.locator('[data-notify-badge="new_followers"]').wait_for(state="hidden")
 
 
-def test_a_new_post_is_counted_and_offered_above_the_feed(window: Window) -> None:
+def test_a_new_post_is_counted_and_offered_above_the_feed(window: Window, people: dict[str, Visitor]) -> None:
+    people["bob"].follow("alice")
     alice, bob = window("alice"), window("bob")
-    follow(bob, "alice")
-    bob.goto("/")
 
-    write(alice, "The tide is out.")
+    alice.get_by_label("What is on your mind?").fill("The tide is out.")
+    alice.get_by_role("button", name="Post").click()
 
     badge(bob, "new_posts", "1")
     bob.get_by_role("link", name="Show 1 new post").click()
@@ -101,56 +104,73 @@ def test_a_new_post_is_counted_and_offered_above_the_feed(window: Window) -> Non
     assert bob.locator('[data-notify-badge="new_posts"]:visible').count() == 0
 
 
-def test_what_somebody_writes_never_runs(window: Window) -> None:
-    alice, bob = window("alice"), window("bob")
-    follow(bob, "alice")
+def test_what_somebody_writes_never_runs(window: Window, people: dict[str, Visitor]) -> None:
+    people["bob"].follow("alice")
+    people["alice"].post('<img src="/x" onerror="document.title = 1">')
 
-    write(alice, '<img src="/x" onerror="document.title = 1">')
+    bob = window("bob")
 
-    bob.goto("/")
     bob.get_by_text("onerror").wait_for()
     assert bob.locator(".body img").count() == 0
 
 
-def test_an_export_fills_its_bar_and_becomes_a_link_without_a_reload(window: Window) -> None:
+def test_an_export_becomes_a_link_without_a_reload(window: Window, people: dict[str, Visitor]) -> None:
+    people["alice"].post("The tide is out.")
     alice = window("alice")
-    for number in range(4):
-        write(alice, f"Post {number}.")
     alice.goto("/exports/")
-    alice.evaluate("window.addEventListener('pagehide', () => sessionStorage.setItem('reloaded', 'yes'))")
     alice.get_by_role("button", name="Export my posts").click()
-    alice.evaluate("sessionStorage.removeItem('reloaded')")
+    alice.wait_for_url("/exports/")
+    alice.evaluate("window.stillTheSame = true")
 
-    alice.wait_for_function("document.querySelector('progress')?.value > 0")
     with alice.expect_download() as download:
         alice.get_by_role("link", name="Download").click()
 
     assert download.value.suggested_filename == "posts-alice.json"
-    assert "Post 3." in download.value.path().read_text(encoding="utf-8")
-    assert alice.evaluate("sessionStorage.getItem('reloaded')") is None
+    assert "The tide is out." in download.value.path().read_text(encoding="utf-8")
+    assert alice.evaluate("window.stillTheSame")
     assert alice.locator("progress").count() == 0
 
 
-def test_two_exports_have_two_bars_of_which_another_window_tells(window: Window) -> None:
-    alice, elsewhere = window("alice"), window("alice")
-    for number in range(6):
-        write(alice, f"Post {number}.")
-    elsewhere.goto("/exports/")
-
-    for _ in range(2):
-        alice.goto("/exports/")
-        alice.get_by_role("button", name="Export my posts").click()
-        alice.wait_for_url("/exports/")
-
-    elsewhere.wait_for_function(
-        "[...document.querySelectorAll('progress')].filter((bar) => bar.value > 0).length === 2"
-    )
-    elsewhere.wait_for_function("document.querySelectorAll('#exports a[href$=\"posts.json\"]').length === 2")
-
-
-def test_the_pages_fit_a_small_screen(window: Window) -> None:
+def test_two_tasks_that_begin_elsewhere_get_a_bar_each_which_ends_as_a_link(window: Window, app: Flask) -> None:
     alice = window("alice")
-    write(alice, "A_very_long_word_" * 12)
+    alice.goto("/exports/")
+    with app.app_context():
+        tasks = [Task(user=db.session.get_one(User, 1)) for _ in range(2)]
+        db.session.add_all(tasks)
+        db.session.flush()
+        for task in tasks:
+            runner.announce(task)
+        db.session.commit()
+
+        bars = [alice.locator(f'#exports [data-notify-progress="{task.live_name}"]') for task in tasks]
+        for task, bar, progress in zip(tasks, bars, (20, 70), strict=True):
+            runner.report(task, progress)
+            bar.get_by_text(f"{progress}%").wait_for()
+        assert [bar.locator("progress").evaluate("bar => bar.value") for bar in bars] == [20, 70]
+
+        for task in tasks:
+            runner.finish(task, TaskState.DONE)
+        for bar in bars:
+            bar.wait_for(state="detached")
+        alice.locator("#exports li:nth-child(1):has(a) + li:has(a)").wait_for()
+
+
+def test_a_task_that_fails_says_so_without_a_reload(window: Window, app: Flask) -> None:
+    alice = window("alice")
+    with app.app_context():
+        task = Task(user=db.session.get_one(User, 1))
+        db.session.add(task)
+        db.session.commit()
+        alice.goto("/exports/")
+
+        runner.finish(task, TaskState.FAILED)
+
+    alice.get_by_text("This one failed").wait_for()
+
+
+def test_the_pages_fit_a_small_screen(window: Window, people: dict[str, Visitor]) -> None:
+    people["alice"].post("A_very_long_word_" * 12)
+    alice = window("alice")
     alice.set_viewport_size({"width": 320, "height": 640})
 
     for path in ("/", "/explore", "/user/alice", "/user/alice/followers", "/profile", "/exports/"):
@@ -158,9 +178,9 @@ def test_the_pages_fit_a_small_screen(window: Window) -> None:
         assert alice.evaluate("document.documentElement.scrollWidth") <= 320, path
 
 
-def test_nothing_to_press_is_smaller_than_44_pixels(window: Window) -> None:
+def test_nothing_to_press_is_smaller_than_44_pixels(window: Window, people: dict[str, Visitor]) -> None:
+    people["alice"].post("One.")
     alice = window("alice")
-    write(alice, "One.")
     alice.set_viewport_size({"width": 360, "height": 740})
 
     for path in ("/", "/user/alice", "/user/alice/followers", "/profile", "/exports/"):

@@ -52,8 +52,9 @@ class Visitor:
 
     def download(self, path: str) -> TestResponse:
         """Fetch a file, whole."""
-        with self.client.get(path) as response:
-            response.get_data()
+        response = self.client.get(path)
+        response.get_data()
+        response.close()
         return response
 
     def follow(self, username: str) -> TestResponse:

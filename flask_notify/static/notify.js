@@ -172,7 +172,7 @@ function hear(message) {
   if (flight) return void backlog.push(message);
   const news = message.data;
   if (news.back || (news.lead && !news.whole && news.from > since)) return catchUp();
-  if (news.whole ? since : news.from > since) return;
+  if ((news.whole ? since - newest(news.items) : news.from - since) > 0) return;
   interval = news.interval;
   last = now();
   take(news);
@@ -275,15 +275,16 @@ const PAINTERS = [
 const bindings = () => PAINTERS.flatMap(([attribute, paint]) =>
   Array.from(document.querySelectorAll(`[${attribute}]`), (element) => /** @type {any} */ ([element, element.getAttribute(attribute), paint])));
 
-/** @param {HTMLElement} element @param {Value} value */
+/** Only a rise is announced. @param {HTMLElement} element @param {Value} value */
 function paintBadge(element, { data }) {
-  const count = Math.max(0, Math.trunc(numeric(data) || 0));
+  const count = Math.max(0, Math.trunc(numeric(data) || 0)), before = shown(element);
   const text = count > 99 ? "99+" : String(count);
-  const status = element.closest("[role=status]");
-  // Only a rise is announced.
-  if (count !== shown(element)) status?.setAttribute("aria-live", count > shown(element) ? "polite" : "off");
-  if (element.textContent !== text) element.textContent = text;
-  for (const part of [element, status?.querySelector(".notify-badge-label")]) part?.toggleAttribute("hidden", !count);
+  const [label, status] = [".notify-badge-label", "[role=status]"].map((part) => element.parentElement?.querySelector(part));
+  if (element.textContent !== text) {
+    element.textContent = text;
+    status?.replaceChildren(count > before ? `${text} ${label?.textContent}` : "");
+  }
+  for (const part of [element, label]) part?.toggleAttribute("hidden", !count);
 }
 
 /** @param {HTMLElement} element @param {Value} value */

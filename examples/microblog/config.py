@@ -18,6 +18,7 @@ DEFAULTS: dict[str, Any] = {
     "REMEMBER_COOKIE_HTTPONLY": True,
     "REMEMBER_COOKIE_DURATION": timedelta(days=30),
     "MAX_CONTENT_LENGTH": 64 * 1024,
+    "NOTIFY_POLL_INTERVAL": 2,
     "POSTS_PER_PAGE": 12,
     "PEOPLE_PER_PAGE": 20,
     # Seconds that an export rests after each post. Real work needs no rest; the

@@ -13,12 +13,15 @@ from .models import Follow, Post, User
 
 def publish(author: User, body: str) -> Post:
     """Post *body* and tell everybody who reads *author*."""
-    readers = User.locked(sa.select(Follow.follower_id).where(Follow.followed_id == author.id))
+    readers = sa.select(Follow.follower_id).where(Follow.followed_id == author.id)
+    # The author, too: writing a post touches that row, and it must be in turn.
+    concerned = User.locked(readers.union_all(sa.select(author.id)))
     post = Post(author_id=author.id, body=body)
     db.session.add(post)
     db.session.flush()
-    for reader in readers:
-        tell_new_posts(reader)
+    for user in concerned:
+        if user.id != author.id:
+            tell_new_posts(user)
     return post
 
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from flask import Flask, abort
 
+from examples import microblog
 from examples.microblog import avatars, create_app
 from examples.microblog.times import in_words
 from tests.example.visitor import Visitor
@@ -106,3 +107,15 @@ def test_times_are_told_as_people_tell_them(ago: timedelta, words: str) -> None:
 def test_the_key_of_the_sessions_is_kept(app: Flask) -> None:
     assert create_app().secret_key == app.secret_key
     assert Path(app.instance_path, "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_adopting_the_extension_takes_at_most_15_lines() -> None:
+    folder = Path(microblog.__file__).parent
+    sources = [path for path in folder.rglob("*") if path.suffix in (".py", ".html") and "versions" not in path.parts]
+    wiring = re.compile(
+        r"flask_notify|Notify\(|\(RecipientMixin|import .*\bnotify$|notify\.(init_app|static')|\{.*notify_"
+    )
+
+    lines = [line for path in sources for line in path.read_text(encoding="utf-8").splitlines() if wiring.search(line)]
+
+    assert 8 <= len(lines) <= 15, lines

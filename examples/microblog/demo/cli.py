@@ -23,6 +23,8 @@ from . import community
 HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
 MAX_PORT = 65535
+#: Seconds for each post: slow enough to watch.
+EXPORT_PACE = 0.8
 
 WELCOME = """
 The microblog is at {address}
@@ -52,6 +54,7 @@ def demo() -> None:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     _prepare_database(Path(app.instance_path))
     community.fill(utcnow())
+    app.config["EXPORT_PACE"] = EXPORT_PACE
     address = f"http://{HOST}:{listener.getsockname()[1]}/"
     first, second = community.GUIDES
     click.echo(WELCOME.format(address=address, first=first, second=second, password=community.PASSWORD))

@@ -51,7 +51,7 @@ def _add_people(script: dict[str, Any], now: datetime) -> dict[str, User]:
             email=f"{name}@example.org",
             password_hash=secret,
             about_me=entry["about"],
-            created_at=now - timedelta(days=40),
+            created_at=now - timedelta(days=entry["here_for_days"]),
             last_seen=now - timedelta(hours=entry["last_seen_hours"]),
         )
         for name, entry in script.items()
@@ -62,18 +62,23 @@ def _add_people(script: dict[str, Any], now: datetime) -> dict[str, User]:
 
 
 def _add_follows(script: dict[str, Any], people: dict[str, User], now: datetime) -> None:
-    pairs = [(follower, followed) for follower, entry in script.items() for followed in entry["follows"]]
-    # In turns, as it happens among people: not one person's follows after another's.
-    pairs.sort(key=lambda pair: sum(map(ord, pair[0] + pair[1])) % 31)
-    for number, (follower, followed) in enumerate(pairs):
-        share = (len(pairs) - number) / len(pairs)
-        follow = Follow(
+    follows: list[Follow] = [
+        Follow(
             follower_id=people[follower].id,
             followed_id=people[followed].id,
-            created_at=now - timedelta(days=38 * share),
+            created_at=now - timedelta(days=min(_days_ago(follower, followed), entry["here_for_days"])),
         )
-        db.session.add(follow)
+        for follower, entry in script.items()
+        for followed in entry["follows"]
+    ]
+    # In the order in which it happened, so that the newest has the highest key.
+    db.session.add_all(sorted(follows, key=lambda follow: follow.created_at))
     db.session.flush()
+
+
+def _days_ago(follower: str, followed: str) -> float:
+    # Spread like chance, and the same at every first run.
+    return 2 + sum(map(ord, follower + followed)) * 7 % 360 / 10
 
 
 def _add_posts(script: list[dict[str, Any]], people: dict[str, User], now: datetime) -> None:

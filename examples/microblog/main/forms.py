@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_wtf import FlaskForm
-from wtforms import StringField, SubmitField, TextAreaField
+from wtforms import SubmitField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
 from ..models.post import MAX_LENGTH
@@ -32,11 +32,12 @@ class PostForm(FlaskForm):  # type: ignore[misc]
 class ProfileForm(FlaskForm):  # type: ignore[misc]
     """What others read about one."""
 
-    about_me = StringField(
+    about_me = TextAreaField(
         "About me",
         filters=[_tidy],
         description="A line or two, at most 160 characters.",
         validators=[Length(max=160)],
+        render_kw={"rows": 3},
     )
     submit = SubmitField("Save")
 

@@ -15,7 +15,7 @@ def publish(author: User, body: str) -> Post:
     """Post *body* and tell everybody who reads *author*."""
     readers = sa.select(Follow.follower_id).where(Follow.followed_id == author.id)
     # The author, too: writing a post touches that row, and it must be in turn.
-    concerned = User.locked(readers.union_all(sa.select(author.id)))
+    concerned = User.locked(sa.or_(User.id == author.id, User.id.in_(readers)))
     post = Post(author_id=author.id, body=body)
     db.session.add(post)
     db.session.flush()
@@ -28,7 +28,7 @@ def publish(author: User, body: str) -> Post:
 def look_at_feed(reader: User) -> None:
     """Note that *reader* has now seen the home feed."""
     if _newest_post(reader) > reader.feed_seen_id:
-        User.locked(sa.select(User.id).where(User.id == reader.id))
+        User.locked(User.id == reader.id)
         reader.feed_seen_id = _newest_post(reader)
         db.session.flush()
         tell_new_posts(reader)

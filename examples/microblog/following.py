@@ -65,8 +65,7 @@ def counts(user: User) -> tuple[int, int]:
 
 def _lock(*users: User) -> None:
     # Two who follow the same person at once must count one after the other.
-    keys = [user.id for user in users]
-    User.locked(sa.select(User.id).where(User.id.in_(keys)))
+    User.locked(User.id.in_([user.id for user in users]))
 
 
 def _newest_follow(user: User) -> int:

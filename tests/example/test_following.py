@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-
 import pytest
 from flask import Flask
 
@@ -80,37 +77,3 @@ def test_nobody_sees_the_numbers_of_another(bob: Visitor) -> None:
 
 def test_an_unknown_person_cannot_be_followed(alice: Visitor) -> None:
     assert alice.send("/", "/user/nobody/follow").status_code == 404
-
-
-@pytest.mark.slow
-def test_many_who_follow_at_the_same_time_are_all_counted(app: Flask, alice: Visitor) -> None:
-    crowd = [Visitor(app, f"fan{number}").register() for number in range(8)]
-    together = Barrier(len(crowd))
-
-    def follow(fan: Visitor) -> int:
-        together.wait()
-        return fan.follow("alice").status_code
-
-    with ThreadPoolExecutor(len(crowd)) as pool:
-        statuses = list(pool.map(follow, crowd))
-
-    assert statuses == [302] * len(crowd)
-    assert alice.live("new_followers") == len(crowd)
-
-
-@pytest.mark.slow
-def test_posts_written_at_the_same_time_are_all_counted(app: Flask, bob: Visitor) -> None:
-    crowd = [Visitor(app, f"author{number}").register() for number in range(8)]
-    for author in crowd:
-        bob.follow(author.username)
-    together = Barrier(len(crowd))
-
-    def post(author: Visitor) -> int:
-        together.wait()
-        return author.post("All at once.").status_code
-
-    with ThreadPoolExecutor(len(crowd)) as pool:
-        statuses = list(pool.map(post, crowd))
-
-    assert statuses == [302] * len(crowd)
-    assert bob.live("new_posts") == len(crowd)

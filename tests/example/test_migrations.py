@@ -12,13 +12,16 @@ from flask_migrate import check, downgrade, upgrade
 
 from examples.microblog import create_app
 from examples.microblog.extensions import db
+from tests.servers import Database
+
+pytestmark = pytest.mark.databases("sqlite", "postgresql", "mariadb")
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Database) -> Iterator[Flask]:
     """The application with a database that has no tables."""
     monkeypatch.setenv("MICROBLOG_INSTANCE_PATH", str(tmp_path))
-    app = create_app()
+    app = create_app({"SQLALCHEMY_DATABASE_URI": database.url})
     with app.app_context():
         yield app
         db.engine.dispose()

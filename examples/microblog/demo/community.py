@@ -72,7 +72,8 @@ def _add_follows(script: dict[str, Any], people: dict[str, User], now: datetime)
         for followed in entry["follows"]
     ]
     # In the order in which it happened, so that the newest has the highest key.
-    db.session.add_all(sorted(follows, key=lambda follow: follow.created_at))
+    follows.sort(key=lambda follow: follow.created_at)
+    db.session.add_all(follows)
     db.session.flush()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from flask_login import UserMixin
@@ -51,14 +50,14 @@ class User(RecipientMixin, UserMixin, Model):  # type: ignore[misc]  # Flask-Log
         return db.session.scalars(query).first()
 
     @classmethod
-    def locked(cls, keys: sa.Select[Any]) -> Sequence[User]:
-        """Load the people with these *keys* and lock their rows till the commit.
+    def locked(cls, who: sa.ColumnElement[bool]) -> Sequence[User]:
+        """Load the people for whom *who* holds, and lock their rows till the commit.
 
         In key order, because two who lock the same people in opposite orders would
         wait for each other. SQLite has no row locks and needs none: there the first
         write of a transaction locks the whole database.
         """
-        query = sa.select(cls).where(cls.id.in_(keys)).order_by(cls.id)
+        query = sa.select(cls).where(who).order_by(cls.id)
         query = query.with_for_update(key_share=True)
         return db.session.scalars(query, execution_options={"populate_existing": True}).all()
 

@@ -85,7 +85,7 @@ class Notify:
         app.register_blueprint(_blueprint(), url_prefix=settings.url_prefix or None)
         for helper in _TEMPLATE_HELPERS:
             app.add_template_global(helper)
-        app.shell_context_processor(self._shell_context)
+        app.shell_context_processor(lambda: {"notify": self})  # the models are there by Flask-SQLAlchemy
         app.cli.add_command(notify_cli)
         prepare = _once(lambda: self._prepare(app, settings))
         app.wsgi_app = FastPoll(app.wsgi_app, prepare)  # type: ignore[method-assign]  # as Flask's documentation tells
@@ -158,15 +158,6 @@ class Notify:
         if "notify_alembic_version" not in metadata.tables:
             version = Column("version_num", String(32), primary_key=True)
             Table("notify_alembic_version", metadata, version)
-
-    def _shell_context(self) -> dict[str, Any]:
-        if recipient.find_models(self.db) is None:
-            return {}
-        return {
-            "notify": self,
-            "NotifyInbox": self.Inbox,
-            "NotifyNotification": self.Notification,
-        }
 
 
 _TEMPLATE_HELPERS = (

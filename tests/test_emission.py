@@ -108,11 +108,14 @@ def test_the_first_emission_inside_a_savepoint_goes_with_it(site: Site, session:
 def test_a_savepoint_whose_flush_fails_drops_its_work(site: Site, session: Session, susan: Any) -> None:
     user = site.user(susan)
     user.add_notification("outer", 1)
-    savepoint = session.begin_nested()
-    user.add_notification("dropped", 2)
-    session.add(site.User(name="susan"))
+
+    def fail() -> None:
+        with session.begin_nested():
+            user.add_notification("dropped", 2)
+            session.add(site.User(name="susan"))
+
     with pytest.raises(IntegrityError):
-        savepoint.commit()
+        fail()
 
     session.commit()
 

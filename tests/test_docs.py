@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 
 import flask_notify
 from flask_notify import RecipientMixin, errors
@@ -84,19 +86,25 @@ def test_every_page_is_reachable() -> None:
     assert reachable == set(DOCS.rglob("*.rst")) - {DOCS / "index.rst"}
 
 
-def test_the_quickstart_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def quickstart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
+    """A client of the application that the quickstart shows."""
     monkeypatch.setenv("FLASK_SQLALCHEMY_DATABASE_URI", f"sqlite:///{tmp_path / 'quickstart.sqlite'}")
     monkeypatch.setenv("FLASK_WTF_CSRF_ENABLED", "false")
-    quickstart = runpy.run_path(str(DOCS / "code" / "quickstart.py"))
-    client = quickstart["app"].test_client()
-    client.get("/")
+    names = runpy.run_path(str(DOCS / "code" / "quickstart.py"))
+    yield names["app"].test_client()
+    with names["app"].app_context():
+        names["db"].engine.dispose()
 
-    client.post("/wave")
 
-    assert [(item["name"], item["data"]) for item in client.get("/notifications").json][:1] == [("waves", 1)]
-    assert 'data-notify-badge="waves"' in client.get("/").text
-    with quickstart["app"].app_context():
-        quickstart["db"].engine.dispose()
+def test_the_quickstart_works(quickstart: FlaskClient) -> None:
+    quickstart.get("/")
+
+    quickstart.post("/wave")
+
+    items = quickstart.get("/notifications").get_json()
+    assert ("waves", 1) in [(item["name"], item["data"]) for item in items]
+    assert 'data-notify-badge="waves"' in quickstart.get("/").text
 
 
 def test_the_quickstart_marks_the_lines_that_adopting_takes() -> None:

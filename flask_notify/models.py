@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from sqlalchemy import (
     Boolean,
+    Column,
     Double,
     ForeignKey,
     Integer,
@@ -34,6 +35,9 @@ RecipientKey: TypeAlias = Any
 """A value of the user model's primary key: an int, a UUID or a str."""
 
 MAX_NAME = 128
+
+VERSION_TABLE = "notify_alembic_version"
+"""Where the migrations that ship with Flask-Notify keep their own version."""
 
 # The types are SQLAlchemy's own and no decorators, so that a migration which an application
 # generates stands by itself: Alembic writes a foreign type without its import.
@@ -133,6 +137,13 @@ class Models:
     def bind_key(self) -> str | None:
         """The Flask-SQLAlchemy bind in which the user model, and so every table, lives."""
         return cast("str | None", self.user_table.metadata.info.get("bind_key"))
+
+    def declare_version_table(self) -> None:
+        """Make the table of the shipped migrations known: Alembic drops those that it is not told of."""
+        metadata = self.user_table.metadata
+        version = Column("version_num", String(32), primary_key=True)
+        # Application factories run more than once: extending it with what it has is no error.
+        Table(VERSION_TABLE, metadata, version, extend_existing=True)
 
 
 def build(db: SQLAlchemy, user_mapper: Mapper[Any]) -> Models:

@@ -19,7 +19,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    false,
 )
 from sqlalchemy.dialects.mysql import LONGTEXT, VARCHAR
 from sqlalchemy.orm import Mapped, Mapper, mapped_column
@@ -86,9 +85,8 @@ class NotificationColumns:
     """The JSON text of the value; None where the name was removed."""
     expires_at: Mapped[float | None] = mapped_column(Double, nullable=True)
     """Unix seconds after which the value is gone, or None."""
-    removed: Mapped[bool] = mapped_column(
-        Boolean, nullable=False, default=False, server_default=false()
-    )
+    # Not false(): Alembic writes that as the database at hand has it, and 0 is no Boolean elsewhere.
+    removed: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default="0")
 
     def get_data(self) -> Any:
         """Return the value that was emitted; None where the name was removed."""

@@ -35,5 +35,6 @@ def _describe_table(inspector: Inspector, table: str, schema: str | None) -> dic
 
 
 def _is_without_rowid(engine: Engine, table: str) -> bool:
+    statement = text("SELECT sql FROM sqlite_master WHERE name = :table")
     with engine.connect() as connection:
-        return bool(connection.scalar(text("SELECT wr FROM pragma_table_list WHERE name = :table"), {"table": table}))
+        return connection.execute(statement, {"table": table}).scalar_one().endswith("WITHOUT ROWID")

@@ -1,37 +1,186 @@
-"""The migrations that ship with the extension make the tables that the models describe, and live beside others."""
+"""The migrations that ship with the extension: up, down, up again, and nothing but their own tables."""
 
 from __future__ import annotations
 
+import logging
+import sys
+import time
 from collections.abc import Callable
+from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask_migrate import Migrate
-from sqlalchemy import Engine, func, inspect, insert, select, text
+from flask import Flask
+from flask_login import UserMixin
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, insert, inspect, select, text
 
+from flask_notify import Notify, RecipientMixin
 from tests.apps import Site
 from tests.matrix import Variant
-from tests.migrating import SHIPPED, flask, keep_logging, shipped  # noqa: F401
+from tests.migrating import SHIPPED, Migrations, run
 from tests.schema import OURS, describe
 from tests.servers import Database
 
-
-def test_the_shipped_versions_make_what_create_all_makes(build: Callable[..., Site], variant: Variant) -> None:
-    site = build(key=variant.key, base=variant.base)
-    engine = engine_of(site)
-    made_by_create_all = describe(engine)
-    for table in reversed(OURS):
-        site.db.metadata.tables[table].drop(engine)
-    Migrate(site.app, site.db)
-
-    shipped(site, "upgrade")
-
-    assert describe(engine) == made_by_create_all
-    assert set(made_by_create_all) == set(OURS)
-    print(made_by_create_all)
+MANY = 20_001  # two whole batches, and a rest
 
 
-def engine_of(site: Site) -> Engine:
+@pytest.fixture
+def before(build: Callable[..., Site], tmp_path: Path) -> Callable[..., tuple[Site, Migrations]]:
+    """Build applications that have users' tables, and none of ours yet."""
+
+    def build_one(**options: Any) -> tuple[Site, Migrations]:
+        site = build(tables=False, **options)
+        migrations = Migrations(site, tmp_path / "own")
+        site.User.__table__.create(migrations.engine)
+        return site, migrations
+
+    return build_one
+
+
+Before = Callable[..., tuple[Site, Migrations]]
+
+
+def test_the_shipped_versions_make_what_create_all_makes(before: Before, variant: Variant) -> None:
+    site, migrations = before(key=variant.key, base=variant.base)
+
+    migrations.shipped("upgrade")
+
+    migrated = describe(migrations.engine)
+    migrations.shipped("downgrade", "base")
+    site.create_tables()
+    assert migrated == describe(migrations.engine)
+    assert set(migrated) == set(OURS)
+
+
+def test_an_application_works_after_up_down_and_up_again(before: Before, variant: Variant) -> None:
+    site, migrations = before(key=variant.key, base=variant.base)
+    migrations.shipped("upgrade")
+    site.emit(site.add_user("susan"), "progress", 1)
+
+    migrations.shipped("downgrade", "base")
+
+    assert set(inspect(migrations.engine).get_table_names()) == {"user", "notify_alembic_version"}
+    migrations.shipped("upgrade")
     with site.app.app_context():
-        return site.db.engines[site.notify.models.bind_key]
+        [susan] = site.db.session.scalars(select(site.User))
+        assert susan.notifications == []
+        site.emit(susan.id, "progress", 2)
+        assert [item.payload for item in susan.notifications] == [2]
+
+
+def test_upgrading_again_keeps_what_is_there(before: Before, variant: Variant) -> None:
+    site, migrations = before(key=variant.key, base=variant.base)
+    migrations.shipped("upgrade")
+    susan = site.add_user("susan")
+    timestamp = site.emit(susan, "progress", 1)
+
+    migrations.shipped("downgrade", "notify_0001")
+    migrations.shipped("upgrade")
+
+    with site.app.app_context():
+        assert [(item.payload, item.timestamp) for item in site.user(susan).notifications] == [(1, timestamp)]
+        assert site.db.session.get(site.notify.Inbox, susan).cursor == timestamp
+
+
+def test_the_shipped_tables_are_checked_against_the_models(before: Before, variant: Variant) -> None:
+    site, migrations = before(key=variant.key, base=variant.base)
+    migrations.shipped("upgrade")
+
+    migrations.shipped("check")
+
+    with migrations.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE notify_inbox DROP COLUMN unseen_cursor"))
+    check = run(site, "db", "check", "-d", str(SHIPPED))
+    assert check.exit_code == 1
+    assert "unseen_cursor" in check.stderr
+
+
+@pytest.mark.parametrize("key", ["integer", "string"])
+def test_every_user_who_was_there_before_gets_an_inbox(database: Database, before: Before, key: str) -> None:
+    site, migrations = before(key=key)
+    users = [{"id": number if key == "integer" else f"user {number}"} for number in range(MANY)]
+    users = users[1:] + [{"id": -1 if key == "integer" else "Übermut"}]
+    with migrations.engine.begin() as connection:
+        connection.execute(insert(site.User.__table__), users)
+
+    migrations.shipped("upgrade")
+
+    with migrations.engine.connect() as connection:
+        assert count_without_inbox(connection, site) == 0
+        assert connection.scalar(select(func.count()).select_from(site.notify.models.inbox)) == MANY
+    site.emit(users[-1]["id"], "progress", 1)
+
+
+def test_users_who_were_there_before_can_do_without_the_second_version(before: Before, variant: Variant) -> None:
+    site, migrations = before(key=variant.key, base=variant.base)
+    with migrations.engine.begin() as connection:
+        user = site.User.__table__
+        key = user.c.id.default.arg(None) if user.c.id.default else 7
+        connection.execute(insert(user).values(id=key))
+
+    migrations.shipped("upgrade", "notify_0001")
+
+    with migrations.engine.connect() as connection:
+        assert count_without_inbox(connection, site) == 1
+    site.emit(key, "progress", 1)
+    with migrations.engine.connect() as connection:
+        assert count_without_inbox(connection, site) == 0
+
+
+@pytest.mark.databases("postgresql", "mariadb")
+def test_an_inbox_that_the_application_makes_meanwhile_is_no_error(database: Database, before: Before) -> None:
+    site, migrations = before()
+    with migrations.engine.begin() as connection:
+        connection.execute(insert(site.User.__table__), [{"id": 1}, {"id": 2}])
+    migrations.shipped("upgrade", "notify_0001")
+
+    with ThreadPoolExecutor(1) as pool, migrations.engine.begin() as connection:
+        connection.execute(insert(site.notify.models.inbox).values(recipient_id=1, cursor=5.0))
+        upgrade = pool.submit(migrations.shipped, "upgrade")
+        wait_until_it_waits(upgrade, database, migrations)
+        connection.commit()
+        upgrade.result(timeout=30)
+
+    with migrations.engine.connect() as connection:
+        inbox = site.notify.models.inbox.c
+        assert connection.execute(select(inbox.recipient_id, inbox.cursor)).all() == [(1, 5.0), (2, 0.0)]
+
+
+def wait_until_it_waits(upgrade: Future[str], database: Database, migrations: Migrations) -> None:
+    waiting = {
+        "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+        "mariadb": "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+    }
+    with migrations.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        deadline = time.monotonic() + 30
+        while not connection.scalar(text(waiting[database.name])):
+            # InnoDB renews what it tells only when nobody has asked for a tenth of a second.
+            wait([upgrade], timeout=0.15)
+            assert not upgrade.done(), upgrade.result()
+            assert time.monotonic() < deadline
+
+
+def count_without_inbox(connection: Connection, site: Site) -> Any:
+    user, inbox = site.User.__table__, site.notify.models.inbox
+    missing = ~select(inbox).where(inbox.c.recipient_id == user.c.id).exists()
+    return connection.scalar(select(func.count()).select_from(user).where(missing))
+
+
+@pytest.mark.parametrize("key", ["integer", "uuid"])
+def test_the_statements_can_be_printed_and_run_by_somebody_else(database: Database, before: Before, key: str) -> None:
+    site, migrations = before(key=key)
+    with migrations.engine.begin() as connection:
+        user = site.User.__table__
+        connection.execute(insert(user).values(id=user.c.id.default.arg(None) if user.c.id.default else 7))
+
+    statements = migrations.shipped("upgrade", "--sql")
+
+    with migrations.engine.begin() as connection:
+        for statement in statements.split(";"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+        assert count_without_inbox(connection, site) == 0
+    migrations.shipped("check")

@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("timestamp", sa.Double(), nullable=False),
         sa.Column("payload", _text_type(), nullable=True),
         sa.Column("expires_at", sa.Double(), nullable=True),
-        sa.Column("removed", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("removed", sa.Boolean(), nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("recipient_id", "name"),
         _belongs_to(f"{inbox}.recipient_id"),
         schema=schema,

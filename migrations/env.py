@@ -34,6 +34,8 @@ def _options(models: Models) -> dict[str, Any]:
         # It gives the application's naming convention to the constraints. And `flask db check -d …` tells whether
         # the tables are as the models want them: ours only, for the others have a history of their own.
         "target_metadata": metadata,
+        "include_schemas": metadata.schema is not None,
+        "include_name": lambda name, kind, _parents: kind != "schema" or name == metadata.schema,
         "include_object": lambda item, _name, kind, *_: kind != "table" or item.key in ours,
         "version_table": VERSION_TABLE,
         "version_table_schema": metadata.schema,

@@ -5,22 +5,25 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
+from shutil import copytree, ignore_patterns
+from types import new_class
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask_login import UserMixin
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, insert, inspect, select, text
+from sqlalchemy import Connection, Integer, MetaData, String, func, insert, inspect, select, text
+from sqlalchemy.schema import CreateSchema
 
 from flask_notify import Notify, RecipientMixin
 from tests.apps import Site
 from tests.matrix import Variant
-from tests.migrating import SHIPPED, Migrations, run
+from tests.migrating import SHIPPED, Migrations, logging_kept, run, succeed
 from tests.schema import OURS, describe
 from tests.servers import Database
 
@@ -99,10 +102,10 @@ def test_the_shipped_tables_are_checked_against_the_models(before: Before, varia
 
 
 @pytest.mark.parametrize("key", ["integer", "string"])
-def test_every_user_who_was_there_before_gets_an_inbox(database: Database, before: Before, key: str) -> None:
+def test_every_user_who_was_there_before_gets_an_inbox(before: Before, key: str) -> None:
     site, migrations = before(key=key)
     users = [{"id": number if key == "integer" else f"user {number}"} for number in range(MANY)]
-    users = users[1:] + [{"id": -1 if key == "integer" else "Übermut"}]
+    users[0] = {"id": -1 if key == "integer" else "Übermut"}
     with migrations.engine.begin() as connection:
         connection.execute(insert(site.User.__table__), users)
 
@@ -111,7 +114,7 @@ def test_every_user_who_was_there_before_gets_an_inbox(database: Database, befor
     with migrations.engine.connect() as connection:
         assert count_without_inbox(connection, site) == 0
         assert connection.scalar(select(func.count()).select_from(site.notify.models.inbox)) == MANY
-    site.emit(users[-1]["id"], "progress", 1)
+    site.emit(users[0]["id"], "progress", 1)
 
 
 def test_users_who_were_there_before_can_do_without_the_second_version(before: Before, variant: Variant) -> None:
@@ -151,7 +154,7 @@ def test_an_inbox_that_the_application_makes_meanwhile_is_no_error(database: Dat
 
 def wait_until_it_waits(upgrade: Future[str], database: Database, migrations: Migrations) -> None:
     waiting = {
-        "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+        "postgresql": "SELECT count(*) FROM pg_locks WHERE NOT granted",
         "mariadb": "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
     }
     with migrations.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -170,7 +173,7 @@ def count_without_inbox(connection: Connection, site: Site) -> Any:
 
 
 @pytest.mark.parametrize("key", ["integer", "uuid"])
-def test_the_statements_can_be_printed_and_run_by_somebody_else(database: Database, before: Before, key: str) -> None:
+def test_the_statements_can_be_printed_and_run_by_somebody_else(before: Before, key: str) -> None:
     site, migrations = before(key=key)
     with migrations.engine.begin() as connection:
         user = site.User.__table__
@@ -184,3 +187,110 @@ def test_the_statements_can_be_printed_and_run_by_somebody_else(database: Databa
                 connection.exec_driver_sql(statement)
         assert count_without_inbox(connection, site) == 0
     migrations.shipped("check")
+
+
+CONVENTION = {"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s"}
+
+
+@pytest.fixture
+def build_by_hand(database: Database) -> Iterator[Callable[[MetaData], Site]]:
+    """Build applications whose user table, key column and constraints have names of their own."""
+    with ExitStack() as stack:
+
+        def build_one(metadata: MetaData) -> Site:
+            app = Flask("tests.apps")
+            app.config.update(SQLALCHEMY_DATABASE_URI=database.url)
+            db = SQLAlchemy(app, metadata=metadata)
+            columns = {
+                "__tablename__": "People",
+                "id": db.Column("Nr", Integer, primary_key=True),
+                "name": db.Column(String(64)),
+            }
+            Person = new_class(
+                "Person", (RecipientMixin, UserMixin, db.Model), exec_body=lambda body: body.update(columns)
+            )
+            site = Site(app, db, Notify(app, db), Person)
+            stack.callback(site.close)
+            return site
+
+        yield build_one
+
+
+def migrate_as_create_all_does(site: Site, migrations: Migrations, schema: str | None = None) -> dict[str, Any]:
+    """Upgrade, use and downgrade a database, and return the tables, which have to be those of ``create_all``."""
+    site.User.__table__.create(migrations.engine)
+    migrations.shipped("upgrade")
+    migrations.shipped("check")
+    migrated = describe(migrations.engine, schema)
+    site.emit(site.add_user("susan"), "progress", 1)
+    migrations.shipped("downgrade", "base")
+    site.create_tables()
+    assert migrated == describe(migrations.engine, schema)
+    return migrated
+
+
+def test_constraints_are_named_as_the_application_names_its_own(
+    build_by_hand: Callable[[MetaData], Site], tmp_path: Path
+) -> None:
+    site = build_by_hand(MetaData(naming_convention=CONVENTION))
+
+    tables = migrate_as_create_all_does(site, Migrations(site, tmp_path / "own"))
+
+    [foreign_key] = tables["notify_inbox"]["foreign keys"]
+    assert foreign_key["name"] == "fk_notify_inbox_recipient_id_People"
+
+
+@pytest.mark.databases("postgresql")
+def test_all_is_in_the_schema_of_the_application(build_by_hand: Callable[[MetaData], Site], tmp_path: Path) -> None:
+    site = build_by_hand(MetaData(schema="Staff"))
+    migrations = Migrations(site, tmp_path / "own")
+    with migrations.engine.begin() as connection:
+        connection.execute(CreateSchema("Staff"))
+
+    tables = migrate_as_create_all_does(site, migrations, schema="Staff")
+
+    assert set(tables) == set(OURS)
+    assert inspect(migrations.engine).get_table_names() == []
+
+
+@pytest.mark.databases("sqlite")
+def test_nothing_is_written_where_the_versions_are_installed(
+    before: Before, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, _ = before()
+    installed = tmp_path / "site packages" / "flask_notify" / "migrations"
+    copytree(SHIPPED, installed, ignore=ignore_patterns("__pycache__"))
+    files = sorted(installed.rglob("*"))
+    for path in [*files, installed]:
+        path.chmod(path.stat().st_mode & ~0o222)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    for command in ("upgrade", "current", "history", "check", "downgrade"):
+        succeed(site, "db", command, "-d", str(installed))
+
+    assert sorted(installed.rglob("*")) == files
+    for path in [installed, *files]:
+        path.chmod(path.stat().st_mode | 0o200)
+
+
+@pytest.mark.databases("sqlite")
+def test_the_applications_loggers_still_speak_after_an_upgrade(before: Before) -> None:
+    site, _ = before()
+    logger = logging.getLogger("tests.an_application")
+
+    with logging_kept():
+        result = site.app.test_cli_runner().invoke(args=["db", "upgrade", "-d", str(SHIPPED)])
+
+        assert "Running upgrade  -> notify_0001, The tables of live notifications" in result.stderr
+        assert not logger.disabled
+
+
+@pytest.mark.databases("sqlite")
+def test_the_history_is_apart_from_the_applications(before: Before) -> None:
+    _, migrations = before()
+
+    migrations.shipped("upgrade")
+
+    with migrations.engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM notify_alembic_version")) == "notify_0002"
+    assert "alembic_version" not in inspect(migrations.engine).get_table_names()

@@ -60,9 +60,7 @@ def test_an_application_generates_the_tables_with_its_own(
 
 
 @pytest.mark.parametrize("key", ["integer", "uuid"])
-def test_what_is_generated_on_sqlite_runs_everywhere(
-    database: Database, build: Callable[..., Site], tmp_path: Path, key: str
-) -> None:
+def test_what_is_generated_on_sqlite_runs_everywhere(build: Callable[..., Site], tmp_path: Path, key: str) -> None:
     developer = make_app(f"sqlite:///{tmp_path}/developer.sqlite", key=key)
     Migrations(developer, tmp_path / "own").own("init")
     Migrations(developer, tmp_path / "own").own("migrate")

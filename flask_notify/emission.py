@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import Session, SessionTransaction
@@ -75,17 +75,15 @@ class Box:
         self.written: list[Change] = []
 
 
-def collect(session: Session, change: Change) -> None:
-    """Keep a change until the session commits; a rollback drops it.
+def collect(change: Change) -> None:
+    """Keep a change until the recipient's session commits; a rollback drops it.
 
     :raises EmittedTooLate: if the transaction has been stamped already.
     """
+    session = session_of(change.models, change.recipient)
     if not session.in_transaction():
         session.begin()  # or a rollback would fire no event, and the change would live on
-    box = session.info.get(_KEY)
-    if box is None:
-        box = session.info[_KEY] = Box()
-        box.marks.update(dict.fromkeys(_open_savepoints(session), 0))
+    box = session.info.get(_KEY) or _open_box(session)
     if box.stamped:
         raise EmittedTooLate(
             "Notifications are written when the transaction is about to commit, and this one "
@@ -99,6 +97,12 @@ def pending(session: Session) -> list[Change]:
     """Return what the session has collected and not yet written."""
     box = session.info.get(_KEY)
     return [] if box is None or box.stamped else list(box.changes)
+
+
+def _open_box(session: Session) -> Box:
+    box = session.info[_KEY] = Box()
+    box.marks.update(dict.fromkeys(_open_savepoints(session), 0))
+    return box
 
 
 def _open_savepoints(session: Session) -> Iterable[SessionTransaction]:
@@ -124,9 +128,7 @@ def listen() -> None:
 def _before_commit(session: Session) -> None:
     # The box is made even where nothing was emitted: an emission that comes after this, from
     # another listener, must be refused, for nobody would write it.
-    box = session.info.get(_KEY)
-    if box is None:
-        box = session.info[_KEY] = Box()
+    box = session.info.get(_KEY) or _open_box(session)
     box.commits += 1
     # This fires for the release of a savepoint, too, whose work waits for the outer commit.
     if not session.in_nested_transaction():
@@ -240,4 +242,4 @@ def key_of(recipient: Any) -> RecipientKey | None:
 
 def session_of(models: Models, recipient: Any) -> Session:
     """Return the session that a user is in, else the application's current one."""
-    return cast(Session, Session.object_session(recipient) or models.db.session())
+    return Session.object_session(recipient) or models.db.session()

@@ -53,16 +53,10 @@ class InboxColumns:
     recipient_id: Mapped[RecipientKey]
     cursor: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
     """The newest timestamp, in Unix seconds; strictly increasing, in commit order."""
-    reset_cursor: Mapped[float] = mapped_column(
-        Double, nullable=False, default=0.0, server_default="0"
-    )
+    reset_cursor: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
     """A ``since`` older than this gets the whole state (see ``flask notify reset-cursors``)."""
-    unseen_count: Mapped[int] = mapped_column(
-        Integer, nullable=False, default=0, server_default="0"
-    )
-    unseen_cursor: Mapped[float] = mapped_column(
-        Double, nullable=False, default=0.0, server_default="0"
-    )
+    unseen_count: Mapped[int] = mapped_column(Integer, nullable=False, default=0, server_default="0")
+    unseen_cursor: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
     """The cursor at which ``unseen_count`` changed last."""
 
 
@@ -155,9 +149,7 @@ def build(db: SQLAlchemy, user_mapper: Mapper[Any]) -> Models:
     # application that updates its user rows would deadlock with its own notifications.
     Inbox = _map(db, table.metadata, "NotifyInbox", InboxColumns, key, _key_of(table))
     inbox_key = Inbox.__table__.c.recipient_id
-    Notification = _map(
-        db, table.metadata, "NotifyNotification", NotificationColumns, key, inbox_key
-    )
+    Notification = _map(db, table.metadata, "NotifyNotification", NotificationColumns, key, inbox_key)
     return Models(db, user_mapper, Inbox, Notification)
 
 

@@ -46,9 +46,7 @@ class FastPoll:
     :param prepare: called before the first request. It returns None to switch the layer off.
     """
 
-    def __init__(
-        self, application: WSGIApplication, prepare: Callable[[], CursorReader | None]
-    ) -> None:
+    def __init__(self, application: WSGIApplication, prepare: Callable[[], CursorReader | None]) -> None:
         self._application = application
         self._prepare = prepare
         self._prepared = False
@@ -79,9 +77,7 @@ class CursorReader:
     :param poll_interval: seconds, told to the client with each answer.
     """
 
-    def __init__(
-        self, engine: Engine, models: Models, signer: Signer, poll_interval: float
-    ) -> None:
+    def __init__(self, engine: Engine, models: Models, signer: Signer, poll_interval: float) -> None:
         self._engine = engine
         self._models = models
         self._signer = signer

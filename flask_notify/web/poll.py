@@ -83,9 +83,7 @@ def _parse_since() -> float | None:
     return since if math.isfinite(since) else None
 
 
-def _give_ticket(
-    response: Response, signer: Signer, user: RecipientMixin, cursor: float
-) -> None:
+def _give_ticket(response: Response, signer: Signer, user: RecipientMixin, cursor: float) -> None:
     bound_to = request.environ[ORIGIN]
     now = models_of(user).clock()
     response.set_etag(signer.mint(bound_to, str(key_of(user)), cursor, now))

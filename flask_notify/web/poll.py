@@ -46,10 +46,9 @@ def poll() -> Response:
 
 def current_recipient() -> RecipientMixin | None:
     """Return the logged-in user if it is one who can be notified, else None."""
-    user = current_user
-    if not user or not user.is_authenticated or not user.is_active:
+    user = current_user._get_current_object()
+    if user is None or not user.is_authenticated or not user.is_active:
         return None
-    user = user._get_current_object()
     return user if isinstance(user, RecipientMixin) else None
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from flask import Flask
 from sqlalchemy import update
 
-from flask_notify import inbox
+from flask_notify import Notify, inbox
+from tests import apps
+from tests.apps import Site
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
 
-    from tests.apps import Site
 
 URL = "/notifications"
 NOON = 1_790_000_000.0
@@ -83,3 +86,41 @@ def set_unread(site: Site, key: Any, count: int) -> float:
         connection.execute(update(models.inbox).where(mine).values(unseen_count=count, unseen_cursor=cursor))
         site.db.session.commit()
         return cursor
+
+
+def asks(site: Site, cookie: str | None, ticket: str, path: str = "/notifications", **options: Any) -> int:
+    """Poll with exactly that cookie, and return the status."""
+    client = site.app.test_client(use_cookies=False)
+    headers = {"Cookie": cookie} if cookie else {}
+    headers.update(options.pop("headers", {}))
+    return int(poll(client, 0.0, ticket, path=path, headers=headers, **options).status_code)
+
+
+def cookie_of(client: FlaskClient) -> str:
+    """Return the header that a logged-in client sends."""
+    cookie = client.get_cookie("session")
+    assert cookie is not None
+    return f"session={cookie.value}"
+
+
+def load_by_header(site: Site, header: str, key: Any) -> None:
+    """Let whoever sends that header with the word "good" be the user with that key."""
+
+    @site.app.login_manager.request_loader  # type: ignore[attr-defined, untyped-decorator]  # set by Flask-Login
+    def load(request: Any) -> Any:
+        return site.user(key) if request.headers.get(header) == "good" else None
+
+
+def second_application(
+    site: Site, wrap: Callable[[Any], Any] = lambda app: app, *, signed_by: str = "for the tests only", **config: Any
+) -> Site:
+    """Return an application that shares the ``db`` and the models of another one."""
+    app = Flask("second")
+    app.config.update(SQLALCHEMY_DATABASE_URI=site.app.config["SQLALCHEMY_DATABASE_URI"], TESTING=True)
+    app.config.update(config, SECRET_KEY=signed_by)
+    app.wsgi_app = wrap(app.wsgi_app)  # type: ignore[method-assign]
+    site.db.init_app(app)
+    apps.add_login(app, site.db, site.User)
+    notify = Notify(db=site.db)
+    notify.init_app(app)
+    return Site(app, site.db, notify, site.User)

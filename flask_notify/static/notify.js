@@ -160,6 +160,7 @@ function queue() {
     return new Promise((resolve) => signal.addEventListener("abort", resolve));
   };
   leading = false;
+  clear(timer);
   if (!shared()) return lead();
   channel ??= new BroadcastChannel(key);
   channel.onmessage = hear;
@@ -329,6 +330,7 @@ function now() {
     slept += drift;
     whole = true;
     catchUp();
+    later(expire, 0);
   }
   return performance.now() + slept;
 }

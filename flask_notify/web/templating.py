@@ -42,9 +42,7 @@ def notify_script(since: float | None = None) -> Markup:
     )
 
 
-def notify_badge(
-    name: str = UNREAD_COUNT, id: str | None = None, label: str | None = None
-) -> Markup:
+def notify_badge(name: str = UNREAD_COUNT, id: str | None = None, label: str | None = None) -> Markup:
     """Return a badge with the number that a notification holds, hidden while it is 0.
 
     :param name: of the notification; the default is the count of unseen messages.

@@ -155,3 +155,11 @@ def hide(page: Page) -> None:
 def show(page: Page) -> None:
     """Make a page believe that it is visible."""
     page.evaluate(HIDE, False)
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """Wait until a JavaScript expression holds. (Playwright's own wait evaluates a string, which the CSP forbids.)"""
+    deadline = time.monotonic() + 15
+    while not page.evaluate(f"async () => Boolean(await ({condition}))"):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(20)

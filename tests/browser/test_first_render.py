@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import Stage, Visitor
+from .conftest import Stage, Visitor, wait_until
 
 pytestmark = pytest.mark.databases("sqlite")
 
@@ -74,5 +74,5 @@ def test_a_page_can_ask_for_all_values_as_events(stage: Stage, visitor: Visitor)
 
     page = visitor.open("/?since=0")
 
-    page.wait_for_function("window.told")
+    wait_until(page, "window.told")
     assert page.evaluate("window.told") == {"data": 3, "timestamp": written}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from flask import current_app, g, render_template, url_for
 from markupsafe import Markup
@@ -112,5 +112,5 @@ def _page() -> Answer:
     return answer
 
 
-def _is_number(data: Any) -> bool:
+def _is_number(data: Any) -> TypeGuard[float]:
     return isinstance(data, (int, float)) and not isinstance(data, bool)

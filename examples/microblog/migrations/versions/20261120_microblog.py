@@ -113,7 +113,7 @@ def upgrade() -> None:
             nullable=True,
         ),
         sa.Column("expires_at", sa.Double(), nullable=True),
-        sa.Column("removed", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("removed", sa.Boolean(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(
             ["recipient_id"],
             ["notify_inbox.recipient_id"],

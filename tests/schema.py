@@ -37,4 +37,4 @@ def _describe_table(inspector: Inspector, table: str, schema: str | None) -> dic
 def _is_without_rowid(engine: Engine, table: str) -> bool:
     statement = text("SELECT sql FROM sqlite_master WHERE name = :table")
     with engine.connect() as connection:
-        return connection.execute(statement, {"table": table}).scalar_one().endswith("WITHOUT ROWID")
+        return str(connection.scalar(statement, {"table": table})).endswith("WITHOUT ROWID")

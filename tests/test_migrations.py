@@ -85,7 +85,7 @@ def test_upgrading_again_keeps_what_is_there(before: Before, variant: Variant) -
 
     with site.app.app_context():
         assert [(item.payload, item.timestamp) for item in site.user(susan).notifications] == [(1, timestamp)]
-        assert site.db.session.get(site.notify.Inbox, susan).cursor == timestamp
+        assert site.db.session.get_one(site.notify.Inbox, susan).cursor == timestamp
 
 
 def test_the_shipped_tables_are_checked_against_the_models(before: Before, variant: Variant) -> None:

@@ -88,6 +88,19 @@ def test_upgrading_again_keeps_what_is_there(before: Before, variant: Variant) -
         assert site.db.session.get_one(site.notify.Inbox, susan).cursor == timestamp
 
 
+def test_tables_that_are_there_already_are_taken_over_by_a_stamp(site: Site, tmp_path: Path) -> None:
+    migrations = Migrations(site, tmp_path / "own")
+    susan = site.add_user("susan")
+    site.emit(susan, "progress", 1)
+
+    migrations.shipped("stamp", "notify_0002")
+
+    migrations.shipped("upgrade")
+    migrations.shipped("check")
+    with site.app.app_context():
+        assert [item.payload for item in site.user(susan).notifications] == [1]
+
+
 def test_the_shipped_tables_are_checked_against_the_models(before: Before, variant: Variant) -> None:
     site, migrations = before(key=variant.key, base=variant.base)
     migrations.shipped("upgrade")

@@ -30,8 +30,15 @@ def _describe_table(inspector: Inspector, table: str, schema: str | None) -> dic
         "unique": inspector.get_unique_constraints(table, schema),
         "checks": inspector.get_check_constraints(table, schema),
         "indexes": inspector.get_indexes(table, schema),
-        "options": inspector.get_table_options(table, schema),
+        "options": _options(inspector, table, schema),
     }
+
+
+def _options(inspector: Inspector, table: str, schema: str | None) -> dict[str, Any]:
+    try:
+        return inspector.get_table_options(table, schema)
+    except NotImplementedError:
+        return {}  # SQLAlchemy 2.0 tells those of MariaDB alone
 
 
 def _is_without_rowid(engine: Engine, table: str) -> bool:

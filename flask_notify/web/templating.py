@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from flask import current_app, g, render_template, url_for
+from flask import current_app, request, url_for
 from markupsafe import Markup
 
 from ..config import Settings
@@ -17,7 +17,8 @@ from ..notifications import UNREAD_COUNT
 from ..polling import Answer
 from .poll import current_recipient, read_answer
 
-_G = "_flask_notify_page"
+_PAGE = "flask_notify.page"
+"""The key of the environ under which the state is kept for the other elements of a page."""
 
 
 def notify_script(since: float | None = None) -> Markup:
@@ -49,9 +50,10 @@ def notify_badge(name: str = UNREAD_COUNT, id: str | None = None, label: str | N
     :param id: of the element, for an application whose own script looks for one.
     :param label: what is counted, for those who hear the page ("new followers").
     """
-    count = _number(_value(name))
+    data, expires_in = _find(name)
+    count = max(0, int(data)) if _is_number(data) else 0
     text = "99+" if count > 99 else str(count)
-    return _render("notify/badge.html", name=name, count=count, text=text, id=id, label=label)
+    return _render("notify/badge.html", name=name, count=count, text=text, id=id, label=label, expires_in=expires_in)
 
 
 def notify_progress(name: str, label: str | None = None) -> Markup:
@@ -60,11 +62,11 @@ def notify_progress(name: str, label: str | None = None) -> Markup:
     :param name: of a notification that holds a percentage, or ``{"progress": percentage}``.
     :param label: what is in progress.
     """
-    data = _value(name)
+    data, expires_in = _find(name)
     if isinstance(data, dict):
         data = data.get("progress")
-    value = min(100.0, max(0.0, float(data))) if _is_number(data) else None
-    return _render("notify/progress.html", name=name, value=value, label=label)
+    value = float(min(100, max(0, data))) if _is_number(data) else None
+    return _render("notify/progress.html", name=name, value=value, label=label, expires_in=expires_in)
 
 
 def notify_text(name: str, default: str = "") -> Markup:
@@ -72,33 +74,36 @@ def notify_text(name: str, default: str = "") -> Markup:
 
     :param default: what stands there while there is none.
     """
-    data = _value(name)
-    text = data if isinstance(data, str) else default if data is None else json.dumps(data)
-    return _render("notify/text.html", name=name, text=text, default=default)
+    data, expires_in = _find(name)
+    if data is None:
+        text = default
+    else:  # as the script writes it
+        text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return _render("notify/text.html", name=name, text=text, default=default, expires_in=expires_in)
 
 
 def _render(template: str, **context: Any) -> Markup:
-    return Markup(render_template(template, **context).strip())
+    # Not by render_template(): it would run the application's context processors once more for
+    # each element, and with them whatever they read from the database.
+    return Markup(current_app.jinja_env.get_template(template).render(context).strip())
 
 
 def _page() -> Answer:
     """Return the recipient's whole state, read once for a page."""
     user = current_recipient()
-    key = None if user is None else key_of(user)
-    present = g.get(_G)
-    if present is not None and present[0] == key:
-        return cast(Answer, present[1])
-    answer = Answer([], 0.0) if user is None else read_answer(user, since=0.0)
-    setattr(g, _G, (key, answer))
-    return answer
+    if user is None:
+        return Answer([], 0.0)
+    # Not in g: an application's tests often have many requests in one application context.
+    key, present = key_of(user), request.environ.get(_PAGE)
+    if present is None or present[0] != key:
+        present = request.environ[_PAGE] = (key, read_answer(user, since=0.0))
+    return cast(Answer, present[1])
 
 
-def _value(name: str) -> Any:
-    return next((json.loads(item.data) for item in _page().items if item.name == name), None)
-
-
-def _number(data: Any) -> int:
-    return max(0, int(data)) if _is_number(data) else 0
+def _find(name: str) -> tuple[Any, float | None]:
+    """Return the value of that name, None where there is none, and the seconds it has left."""
+    item = next((item for item in _page().items if item.name == name), None)
+    return (None, None) if item is None else (json.loads(item.data), item.expires_in)
 
 
 def _is_number(data: Any) -> bool:

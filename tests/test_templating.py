@@ -86,7 +86,7 @@ def test_the_badge_is_in_the_page_and_hidden_at_0(show: Show) -> None:
 
 
 @pytest.mark.parametrize(
-    "count, text", [(1, "1"), (99, "99"), (100, "99+"), (10**400, "99+"), (2.9, "2"), (1e300, "99+")]
+    "count, text", [(1, "1"), (99, "99"), (100, "99+"), (10**310, "99+"), (2.9, "2"), (1e300, "99+")]
 )
 def test_a_badge_counts_to_99(site: Site, key: Any, show: Show, count: float, text: str) -> None:
     site.emit(key, "followers", count)
@@ -133,7 +133,8 @@ def test_a_badge_that_expires_says_when(site: Site, key: Any, show: Show) -> Non
 
 @pytest.mark.parametrize(
     "data, value",
-    [(0, 0), (40, 40), (99.5, 99.5), ({"progress": 40}, 40), (-3, 0), (250, 100), (10**400, 100), (-(10**400), 0)],
+    [(0, 0), (40, 40), (99.5, 99.5), ({"progress": 40}, 40), (-3, 0), (250, 100), (10**310, 100), (-(10**310), 0)],
+    ids=lambda value: str(value)[:12],
 )
 def test_a_progress_bar_shows_the_percentage(site: Site, key: Any, show: Show, data: Any, value: float) -> None:
     site.emit(key, "task", data)

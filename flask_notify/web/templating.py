@@ -12,10 +12,9 @@ from flask import current_app, request, url_for
 from markupsafe import Markup
 
 from ..config import Settings
-from ..emission import key_of
 from ..notifications import UNREAD_COUNT
 from ..polling import Answer
-from .poll import current_recipient, read_answer
+from .poll import current_recipient, read_answer, recipient_key
 
 _PAGE = "flask_notify.page"
 """The key of the environ under which the state is kept for the other elements of a page."""
@@ -38,7 +37,7 @@ def notify_script(since: float | None = None) -> Markup:
         src=url_for("notify.static", filename="notify.js", v=__version__),
         url=url_for("notify.poll"),
         since=repr(float(_page().cursor if since is None else since)),
-        user=state.signer.alias(str(key_of(user))),
+        user=state.signer.alias(str(recipient_key(user))),
         interval=f"{cast(Settings, state.settings).poll_interval:g}",
     )
 
@@ -94,7 +93,7 @@ def _page() -> Answer:
     if user is None:
         return Answer([], 0.0)
     # Not in g: an application's tests often have many requests in one application context.
-    key, present = key_of(user), request.environ.get(_PAGE)
+    key, present = recipient_key(user), request.environ.get(_PAGE)
     if present is None or present[0] != key:
         present = request.environ[_PAGE] = (key, read_answer(user, since=0.0))
     return cast(Answer, present[1])

@@ -6,7 +6,8 @@ All that one page shows is read once, at one cursor, from which its script then 
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, TypeGuard, cast
 
 from flask import current_app, request, url_for
 from markupsafe import Markup
@@ -49,10 +50,10 @@ def notify_badge(name: str = UNREAD_COUNT, id: str | None = None, label: str | N
     :param id: of the element, for an application whose own script looks for one.
     :param label: what is counted, for those who hear the page ("new followers").
     """
-    data, expires_in = _find(name)
-    count = max(0, int(data)) if _is_number(data) else 0
+    shown = _shown(name)
+    count = max(0, int(shown.data)) if _is_number(shown.data) else 0
     text = "99+" if count > 99 else str(count)
-    return _render("notify/badge.html", name=name, count=count, text=text, id=id, label=label, expires_in=expires_in)
+    return _render_shown("notify/badge.html", shown, count=count, text=text, id=id, label=label)
 
 
 def notify_progress(name: str, label: str | None = None) -> Markup:
@@ -61,11 +62,10 @@ def notify_progress(name: str, label: str | None = None) -> Markup:
     :param name: of a notification that holds a percentage, or ``{"progress": percentage}``.
     :param label: what is in progress.
     """
-    data, expires_in = _find(name)
-    if isinstance(data, dict):
-        data = data.get("progress")
+    shown = _shown(name)
+    data = shown.data.get("progress") if isinstance(shown.data, dict) else shown.data
     value = float(min(100, max(0, data))) if _is_number(data) else None
-    return _render("notify/progress.html", name=name, value=value, label=label, expires_in=expires_in)
+    return _render_shown("notify/progress.html", shown, value=value, label=label)
 
 
 def notify_text(name: str, default: str = "") -> Markup:
@@ -73,12 +73,31 @@ def notify_text(name: str, default: str = "") -> Markup:
 
     :param default: what stands there while there is none.
     """
-    data, expires_in = _find(name)
-    if data is None:
-        text = default
-    else:  # as the script writes it
-        text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return _render("notify/text.html", name=name, text=text, default=default, expires_in=expires_in)
+    shown = _shown(name)
+    data = default if shown.data is None else shown.data
+    # As the script will write it.
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return _render_shown("notify/text.html", shown, text=text, default=default)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What the page shows for a name: its data, and the seconds until that is gone."""
+
+    name: str
+    data: Any = None
+    expires_in: float | None = None
+
+
+def _shown(name: str) -> _Shown:
+    for item in _page().items:
+        if item.name == name:
+            return _Shown(name, json.loads(item.data), item.expires_in)
+    return _Shown(name)
+
+
+def _render_shown(template: str, shown: _Shown, **context: Any) -> Markup:
+    return _render(template, name=shown.name, expires_in=shown.expires_in, **context)
 
 
 def _render(template: str, **context: Any) -> Markup:
@@ -99,11 +118,5 @@ def _page() -> Answer:
     return cast(Answer, present[1])
 
 
-def _find(name: str) -> tuple[Any, float | None]:
-    """Return the value of that name, None where there is none, and the seconds it has left."""
-    item = next((item for item in _page().items if item.name == name), None)
-    return (None, None) if item is None else (json.loads(item.data), item.expires_in)
-
-
-def _is_number(data: Any) -> bool:
+def _is_number(data: Any) -> TypeGuard[float]:
     return isinstance(data, (int, float)) and not isinstance(data, bool)

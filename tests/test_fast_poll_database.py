@@ -87,10 +87,10 @@ def test_a_connection_is_in_no_transaction_and_in_no_autocommit_after_a_fast_pol
 
     connection = engine_of(site).raw_connection()
     driver: Any = connection.driver_connection
-    state = driver.autocommit, driver.info.transaction_status.name
+    state = driver.autocommit, int(driver.info.transaction_status)
     connection.close()
 
-    assert state == (False, "IDLE")
+    assert state == (False, 0)
 
 
 @pytest.mark.databases("postgresql", "mariadb")
@@ -151,6 +151,24 @@ def test_news_is_told_at_once_under_every_isolation(build: Build, isolation: str
     other.emit(key, "a", 1)
 
     assert poll(client, 0.0, ticket).status_code == 200
+
+
+@pytest.mark.databases("postgresql")
+def test_an_engine_that_keeps_its_tables_in_another_schema_is_polled_there(build: Build) -> None:
+    shop = {"execution_options": {"schema_translate_map": {None: "shop"}}}
+    site = build(tables=False, SQLALCHEMY_ENGINE_OPTIONS=shop)
+    with engine_of(site).begin() as connection:
+        connection.execute(text("CREATE SCHEMA shop"))
+    site.create_tables()
+    key = site.add_user("susan")
+    client = site.client(key)
+    since = site.emit(key, "a", 1)
+    ticket = ticket_for(client, since)
+
+    assert [item["data"] for item in items(client)] == [1]
+    assert poll(client, since, ticket).status_code == 304
+    site.emit(key, "a", 2)
+    assert [item["data"] for item in poll(client, since, ticket).json] == [2]
 
 
 @pytest.mark.databases("sqlite", "sqlite-wal")

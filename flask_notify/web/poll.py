@@ -68,7 +68,7 @@ def read_answer(user: RecipientMixin, since: float) -> polling.Answer:
     try:
         return polling.read(
             cursor,
-            connection.dialect,
+            connection,
             models,
             recipient_key(user),
             since=since,

@@ -156,6 +156,7 @@ _TEMPLATE_HELPERS = (
     templating.notify_badge,
     templating.notify_progress,
     templating.notify_script,
+    templating.notify_style,
     templating.notify_text,
 )
 

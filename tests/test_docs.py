@@ -17,7 +17,7 @@ from flask_notify.config import SETTINGS, Setting
 from tests.apps import Site
 
 DOCS = Path(__file__).parents[1] / "docs"
-HELPERS = ("notify_script", "notify_badge", "notify_progress", "notify_text")
+HELPERS = ("notify_script", "notify_style", "notify_badge", "notify_progress", "notify_text")
 
 
 def page(name: str) -> str:

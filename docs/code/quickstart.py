@@ -29,6 +29,7 @@ notify.init_app(app)
 PAGE = """
 <!doctype html>
 <title>Waves</title>
+{{ notify_style() }}
 <p>Waves: {{ notify_badge("waves", label="waves") }}</p>
 <form method="post" action="/wave">
   <input type="hidden" name="csrf_token" value="{{ csrf_token() }}">

@@ -30,17 +30,20 @@ def notify_script(since: float | None = None) -> Markup:
     user = current_recipient()
     if user is None:
         return Markup("")
-    from .. import __version__
-
     state = current_app.extensions["notify"]
     return _render(
         "notify/script.html",
-        src=url_for("notify.static", filename="notify.js", v=__version__),
+        src=_static("notify.js"),
         url=url_for("notify.poll"),
         since=repr(float(_page().cursor if since is None else since)),
         user=state.signer.alias(str(recipient_key(user))),
         interval=f"{cast(Settings, state.settings).poll_interval:g}",
     )
+
+
+def notify_style() -> Markup:
+    """Return the link to the bundled style sheet, for an application that has no own rules."""
+    return Markup('<link rel="stylesheet" href="{}">').format(_static("notify.css"))
 
 
 def notify_badge(name: str = UNREAD_COUNT, id: str | None = None, label: str | None = None) -> Markup:
@@ -78,6 +81,13 @@ def notify_text(name: str, default: str = "") -> Markup:
     # As the script will write it.
     text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return _render_shown("notify/text.html", shown, text=text, default=default)
+
+
+def _static(filename: str) -> str:
+    from .. import __version__  # the package imports this module
+
+    # With the version, so that a browser does not keep the file of an older one.
+    return url_for("notify.static", filename=filename, v=__version__)
 
 
 @dataclass(frozen=True)

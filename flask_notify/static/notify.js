@@ -79,7 +79,7 @@ async function poll() {
   try {
     const query = (url.includes("?") ? "&since=" : "?since=") + from;
     const response = await fetch(url + query, { redirect: "manual", headers: { Accept: "application/json" }, signal: mine.signal });
-    const items = response.status === 200 ? await response.json() : [];
+    const items = await response.json().catch(() => null);
     if (flight === mine) settle(response, items, from);
   } catch {
     if (flight === mine) backOff();

@@ -163,3 +163,11 @@ def wait_until(page: Page, condition: str) -> None:
     while not page.evaluate(f"async () => Boolean(await ({condition}))"):
         assert time.monotonic() < deadline, condition
         page.wait_for_timeout(20)
+
+
+def wait_for_complaint(page: Page, visitor: Visitor, text: str) -> None:
+    """Wait until the console of a page has a line with that text."""
+    deadline = time.monotonic() + 15
+    while not any(text in line for line in visitor.complaints):
+        assert time.monotonic() < deadline, text
+        page.wait_for_timeout(20)

@@ -7,22 +7,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.apps import Site
-from tests.browser.stage import Front, add_pages
+from tests.browser.stage import MODULES, Front, add_pages
 from tests.conftest import missing
 from tests.servers import Unavailable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
     from tests.live import LiveServer
 
-MODULES = Path(__file__).parents[2] / "node_modules"
 # Headless pages are never really hidden, so the tests say it for them.
 HIDE = """hidden => {
   Object.defineProperty(document, "visibilityState", {configurable: true, get: () => hidden ? "hidden" : "visible"});

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template, request, send_file
 
 from tests.apps import Site
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+MODULES = Path(__file__).parents[2] / "node_modules"
 CSP = "default-src 'self'"
 
 
@@ -22,6 +24,8 @@ def add_pages(site: Site) -> None:
     stage = Blueprint("stage", __name__, template_folder="pages", static_folder="pages", static_url_path="/pages")
     stage.add_url_rule("/", "page", _page)
     stage.add_url_rule("/other", "other", lambda: "<!doctype html><title>Other</title><p>Another page.")
+    stage.add_url_rule("/tutorial", "tutorial", lambda: render_template("tutorial.html"))
+    stage.add_url_rule("/jquery.js", "jquery", lambda: send_file(MODULES / "jquery" / "dist" / "jquery.js"))
     stage.add_url_rule("/favicon.ico", "icon", lambda: Response(status=204))
     site.app.register_blueprint(stage)
     site.app.after_request(_strict)

@@ -84,6 +84,12 @@ class Front:
             assert self.changed.wait_for(lambda: len(self.polls) >= count, timeout), self.polls
             return list(self.polls)
 
+    def wait_for_tab(self, tab: str, count: int, timeout: float = 20) -> None:
+        """Wait until so many polls of a tab were answered since the last :meth:`forget`."""
+        with self.changed:
+            enough = self.changed.wait_for(lambda: [poll.tab for poll in self.polls].count(tab) >= count, timeout)
+            assert enough, self.polls
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         if not environ["PATH_INFO"].endswith("/notifications"):

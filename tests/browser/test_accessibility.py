@@ -33,9 +33,7 @@ def violations(page: Page, axe: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(
-    stage: Stage, scheme: Literal["light", "dark"], module_file: Callable[[str], Path]
-) -> None:
+def test_axe_finds_nothing(stage: Stage, scheme: Literal["light", "dark"], module_file: Callable[[str], Path]) -> None:
     axe = module_file("axe-core/axe.min.js")
     visitor = stage.visit(color_scheme=scheme)
     page = visitor.open()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,7 +30,7 @@ def gaps(stage: Stage, count: int) -> list[float]:
     """Return the seconds between the next polls."""
     stage.front.forget()
     polls = stage.front.wait_for(count + 1)
-    return [later.at - earlier.at for earlier, later in zip(polls, polls[1:], strict=False)]
+    return [later.at - earlier.at for earlier, later in pairwise(polls)]
 
 
 def in_seconds() -> str:
@@ -43,9 +44,7 @@ def as_date() -> str:
 
 
 @pytest.mark.parametrize("status,retry_after", [(503, in_seconds), (429, in_seconds), (503, as_date)])
-def test_retry_after_is_obeyed(
-    stage: Stage, visitor: Visitor, status: int, retry_after: Callable[[], str]
-) -> None:
+def test_retry_after_is_obeyed(stage: Stage, visitor: Visitor, status: int, retry_after: Callable[[], str]) -> None:
     failing(visitor)
     visitor.context.add_init_script("const real = Date.now; Date.now = () => real() + 90_000_000;")
     page = visitor.open()
@@ -104,11 +103,13 @@ def test_a_server_that_comes_back_is_found_again(stage: Stage, visitor: Visitor)
     expect(page.locator("#message_count")).to_have_text("7", timeout=15_000)
 
 
-def test_a_page_of_something_else_in_place_of_an_answer_is_no_answer(stage: Stage, visitor: Visitor) -> None:
+@pytest.mark.parametrize("told", ["", "of the right user"])
+def test_a_page_of_something_else_in_place_of_an_answer_is_no_answer(stage: Stage, visitor: Visitor, told: str) -> None:
     page = visitor.open()
+    user = page.locator("script").get_attribute("data-notify-user") or ""
     stage.front.wait_for(1)
 
-    stage.front.answer(200, {"X-Notify-User": page.locator("script").get_attribute("data-notify-user") or ""}, "<p>Hi")
+    stage.front.answer(200, {"X-Notify-User": user} if told else {}, "<p>Hi")
     stage.front.forget()
     stage.front.wait_for(2)
     stage.front.pass_on()

@@ -38,7 +38,7 @@ def test_the_browser_by_itself_makes_its_idle_polls_cheap(stage: Stage, visitor:
     expect(page.locator("#message_count")).to_have_text("3")
     stage.front.forget()
 
-    first, *others = stage.front.wait_for(4)
+    _, *others = stage.front.wait_for(4)
 
     assert [poll.status for poll in others] == [304, 304, 304]
     assert all(poll.ticket for poll in others)

@@ -13,7 +13,7 @@ const MINUTE = 60_000;
 /** @type {Map<string, Value>} */
 const values = new Map();
 let url = "", user = "", key = "", since = 0, interval = MINUTE / 6;
-/** Why this page does not poll: "off", or "session" (over; tries again when looked at). */
+/** Why this page does not poll: "off", or "session" (over; polls when looked at). */
 let halted = "off";
 let leading = false, failures = 0, wait = 0, notBefore = 0, last = 0;
 /** The next poll asks for the whole state. */
@@ -33,10 +33,10 @@ const shared = () => navigator.locks && window.BroadcastChannel;
 
 /** Begins as the script tag says; there is none when nobody is logged in. */
 export function start() {
-  const tag = /** @type {HTMLElement | null} */ (document.querySelector("script[data-notify-url]"));
+  const tag = /** @type {any} */ (document.querySelector("script[data-notify-url]"));
   if (!tag || url) return;
-  url = tag.dataset.notifyUrl ?? "";
-  user = tag.dataset.notifyUser ?? "";
+  url = tag.dataset.notifyUrl;
+  user = tag.dataset.notifyUser;
   key = `notify:${url}:${user}`;
   since = Number(tag.dataset.notifySince) || 0;
   interval = milliseconds(tag.dataset.notifyInterval) || interval;
@@ -79,7 +79,7 @@ async function poll() {
   try {
     const query = (url.includes("?") ? "&since=" : "?since=") + from;
     const response = await fetch(url + query, { redirect: "manual", headers: { Accept: "application/json" }, signal: mine.signal });
-    const items = response.status === 200 ? await response.json() : [];
+    const items = await response.json().catch(() => null);
     if (flight === mine) settle(response, items, from);
   } catch {
     if (flight === mine) backOff();
@@ -95,8 +95,9 @@ async function poll() {
 
 /** @param {Response} response @param {Item[]} items @param {number} from */
 function settle({ status, headers }, items, from) {
-  if (status === 200 && headers.get("X-Notify-User") === user) return accept(headers, items, from);
-  if (status >= 500 || status === 408 || status === 429) return backOff(retryAfter(headers));
+  const whose = headers.get("X-Notify-User");
+  if (status === 200 && whose === user) return accept(headers, items, from);
+  if (status >= 500 || status === 429 || (status === 200 && !whose)) return backOff(retryAfter(headers));
   leave();
   // 200 is another account's; 0 is a redirect, to a login page.
   if ([200, 401, 0].includes(status)) return (halted = "session");
@@ -150,7 +151,7 @@ function leave() {
   overdue = clear(timer, overdue);
 }
 
-/** Listens, and queues for the lead among the visible pages or among the hidden ones. */
+/** Listens, and queues for the lead among the visible or the hidden pages. */
 function queue() {
   seat?.abort();
   const { signal } = (seat = new AbortController());
@@ -180,7 +181,7 @@ function hear(message) {
   schedule();
 }
 
-/** Something was missed: this page polls for itself. Hidden ones spread out, as there may be fifty. */
+/** Something was missed: this page polls for itself, and hidden ones spread out. */
 function catchUp() {
   if (!halted) overdue ||= later(poll, failures ? wait : visible() ? 0 : Math.random() * interval);
 }
@@ -236,11 +237,12 @@ function drop(name) {
   return name;
 }
 
-/** Tells code first, so that what a listener adds is painted, too. @param {string[]} names */
+/** Tells code first: what a listener adds is painted, too. @param {string[]} names */
 function announce(names) {
   for (const name of names) {
     const { data, timestamp, removed } = /** @type {Value} */ (values.get(name));
-    document.dispatchEvent(new CustomEvent(`notify:${name}`, { detail: { data, timestamp, ...(removed && { removed }) } }));
+    // A name without a time never had a value.
+    if (timestamp) document.dispatchEvent(new CustomEvent(`notify:${name}`, { detail: { data, timestamp, ...(removed && { removed }) } }));
   }
   if (names.length) refresh();
   expire();
@@ -284,6 +286,7 @@ function paintBadge(element, { data }) {
   if (element.textContent !== text) {
     element.textContent = text;
     status?.replaceChildren(count > before ? `${text} ${label?.textContent}` : "");
+    later(() => status?.replaceChildren(), MINUTE / 6);
   }
   for (const part of [element, label]) part?.toggleAttribute("hidden", !count);
 }
@@ -322,7 +325,7 @@ const shown = (badge) => parseInt(badge.textContent ?? "") || 0;
 /** @param {any} data */
 const numeric = (data) => (typeof data === "number" ? data : NaN);
 
-/** Counts sleep, too. A wall clock set ahead looks the same: asking for the whole state mends that. */
+/** Counts sleep. A wall clock set ahead looks the same: asking for the whole state mends that. */
 function now() {
   const drift = Date.now() - performance.now() - offset;
   offset += drift;

@@ -7,22 +7,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.apps import Site
-from tests.browser.stage import Front, add_pages
+from tests.browser.stage import MODULES, Front, add_pages
 from tests.conftest import missing
 from tests.servers import Unavailable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
     from tests.live import LiveServer
 
-MODULES = Path(__file__).parents[2] / "node_modules"
 # Headless pages are never really hidden, so the tests say it for them.
 HIDE = """hidden => {
   Object.defineProperty(document, "visibilityState", {configurable: true, get: () => hidden ? "hidden" : "visible"});
@@ -162,4 +162,12 @@ def wait_until(page: Page, condition: str) -> None:
     deadline = time.monotonic() + 15
     while not page.evaluate(f"async () => Boolean(await ({condition}))"):
         assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(20)
+
+
+def wait_for_complaint(page: Page, visitor: Visitor, text: str) -> None:
+    """Wait until the console of a page has a line with that text."""
+    deadline = time.monotonic() + 15
+    while not any(text in line for line in visitor.complaints):
+        assert time.monotonic() < deadline, text
         page.wait_for_timeout(20)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template, request, send_file
 
 from tests.apps import Site
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+MODULES = Path(__file__).parents[2] / "node_modules"
 CSP = "default-src 'self'"
 
 
@@ -22,6 +24,8 @@ def add_pages(site: Site) -> None:
     stage = Blueprint("stage", __name__, template_folder="pages", static_folder="pages", static_url_path="/pages")
     stage.add_url_rule("/", "page", _page)
     stage.add_url_rule("/other", "other", lambda: "<!doctype html><title>Other</title><p>Another page.")
+    stage.add_url_rule("/tutorial", "tutorial", lambda: render_template("tutorial.html"))
+    stage.add_url_rule("/jquery.js", "jquery", lambda: send_file(MODULES / "jquery" / "dist" / "jquery.js"))
     stage.add_url_rule("/favicon.ico", "icon", lambda: Response(status=204))
     site.app.register_blueprint(stage)
     site.app.after_request(_strict)
@@ -79,6 +83,12 @@ class Front:
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.polls) >= count, timeout), self.polls
             return list(self.polls)
+
+    def wait_for_tab(self, tab: str, count: int, timeout: float = 20) -> None:
+        """Wait until so many polls of a tab were answered since the last :meth:`forget`."""
+        with self.changed:
+            enough = self.changed.wait_for(lambda: [poll.tab for poll in self.polls].count(tab) >= count, timeout)
+            assert enough, self.polls
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""

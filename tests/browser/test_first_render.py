@@ -76,3 +76,18 @@ def test_a_page_can_ask_for_all_values_as_events(stage: Stage, visitor: Visitor)
 
     wait_until(page, "window.told")
     assert page.evaluate("window.told") == {"data": 3, "timestamp": written}
+
+
+def test_all_of_it_obeys_a_strict_content_security_policy(stage: Stage, visitor: Visitor) -> None:
+    visitor.context.add_init_script(
+        "window.violations = []; addEventListener('securitypolicyviolation', e => violations.push(e.blockedURI));"
+    )
+    page = visitor.context.new_page()
+    answer = page.goto(visitor.url)
+    stage.emit(visitor, "follows", 3)
+    stage.emit(visitor, "task:1", 40)
+    expect(page.get_by_text("40%")).to_be_visible()
+
+    assert answer is not None
+    assert answer.headers["content-security-policy"] == "default-src 'self'"
+    assert page.evaluate("violations") == []

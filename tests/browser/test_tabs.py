@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,9 +43,8 @@ def open_tabs(stage: Stage, visitor: Visitor, names: str = "abc") -> list[Page]:
     for name in names:
         stage.front.forget()
         pages.append(visitor.open(f"/?tab={name}"))
-        stage.front.wait_for(1)
-        if name == names[0]:
-            stage.front.wait_for(2)  # a second poll comes from the leader only
+        # Each polls for itself at first; a second poll comes from the leader only.
+        stage.front.wait_for_tab(name, 2 if name == names[0] else 1)
     return pages
 
 
@@ -59,7 +59,7 @@ def test_three_tabs_make_one_request_per_interval_and_show_the_same(set_stage: C
     polls = stage.front.wait_for(8)
 
     assert tabs_of(polls) == {"a"}
-    assert all(later.at - earlier.at >= 0.39 for earlier, later in zip(polls, polls[1:], strict=False))
+    assert all(later.at - earlier.at >= 0.39 for earlier, later in pairwise(polls))
 
 
 def test_when_the_leading_tab_closes_another_takes_over(stage: Stage, visitor: Visitor) -> None:
@@ -191,6 +191,28 @@ def test_all_tabs_follow_a_database_that_was_restored(stage: Stage, visitor: Vis
         expect(page.locator("#message_count")).to_be_hidden()
         expect(page.get_by_text("20%")).to_be_hidden()
         expect(page.get_by_text("10%")).to_be_visible()
+
+
+def test_tabs_of_a_user_who_heard_nothing_for_days_hear_the_next_value_by_one_request(
+    stage: Stage, visitor: Visitor
+) -> None:
+    """Their `since` is older than removals are kept, so the answer is the whole state."""
+    stage.emit(visitor, "task:1", 10)
+    with stage.site.app.app_context():
+        db, inbox, notification = stage.site.db, stage.site.notify.Inbox, stage.site.notify.Notification
+        days_ago = stage.site.user(visitor.key).notifications[0].timestamp - 500_000
+        db.session.query(inbox).update({"cursor": days_ago})
+        db.session.query(notification).update({"timestamp": days_ago})
+        db.session.commit()
+    pages = open_tabs(stage, visitor)
+    stage.front.forget()
+
+    stage.emit(visitor, "follows", 7)
+
+    assert_all_show(pages, "7")
+    for page in pages:
+        expect(page.get_by_text("10%")).to_be_visible()
+    assert tabs_of(stage.front.wait_for(3)) == {"a"}
 
 
 def test_another_users_values_never_reach_a_page(stage: Stage, visitor: Visitor) -> None:

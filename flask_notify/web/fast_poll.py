@@ -7,11 +7,12 @@ the recipient, the cursor that was read, and an expiry. The browser sends it bac
 1. *It says nothing but "nothing new".* The answer here is a 304 without a body, or none at
    all: anything that is not as the ticket says goes the full way.
 2. *It is nobody else's.* The signature covers cookie, authorization, host, path and query.
-   Another session, a logout, another ``since``: another request, and the full way.
+   Another session, a logout, another ``since``: another request, and the full way. Who is
+   known by anything else, or read from another database than this layer reads, gets no ticket.
 3. *It misses no update.* The cursor in the ticket was read before the items were. Every
    change moves the cursor in its own commit, so while the cursor stands, nothing came.
-4. *It trusts nothing for long.* What only the application knows (a user who was deactivated,
-   a tenant chosen per request) is asked again when the ticket expires.
+4. *It trusts nothing for long.* What only the application knows (a user who was deactivated, a
+   server-side session that ended under the same cookie) is asked again when the ticket expires.
 5. *It leaves no trace.* One read by primary key on a connection of the engine's pool, outside
    any transaction; no session, no cookie. If that read fails, the full way tells why.
 """

@@ -1,0 +1,37 @@
+"""``flask notify …``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from . import inbox
+
+notify_cli = AppGroup("notify", help="Live notifications.")
+
+
+@notify_cli.command("reset-cursors")
+def reset_cursors() -> None:
+    """Make every client hear the whole state again.
+
+    Run it after the database was restored from a backup: what clients have seen since the
+    backup is gone from it, and their pages still show it.
+    """
+    models = current_app.extensions["notify"].notify.models
+    with click.progressbar(length=inbox.count(models), label="Inboxes") as bar:
+        for done in inbox.reset_all(models):
+            bar.update(done)
+
+
+@notify_cli.command("migrations-path")
+def migrations_path() -> None:
+    """Print the directory of the migrations that ship with Flask-Notify.
+
+    Use it as ``flask db upgrade -d "$(flask notify migrations-path)"``.
+    """
+    from . import migrations
+
+    click.echo(Path(migrations.__path__[0]))

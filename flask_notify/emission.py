@@ -1,0 +1,243 @@
+"""Emitting is part of the caller's transaction: work is collected, and written at its commit.
+
+This is the only place that writes what was emitted. A session collects changes in a box.
+When the outermost transaction is about to commit, the inboxes concerned are locked, each
+change is given a timestamp above its recipient's cursor, and all is written. The locks are
+held for the last instant only, and whoever commits second has the higher timestamp: that is
+why a client that polls with the last timestamp it saw misses nothing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import Connection, event, inspect
+from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm.state import InstanceState
+
+from . import inbox
+from .errors import EmittedTooLate, TransactionFailed
+from .models import Models, RecipientKey
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_KEY = "flask_notify"
+
+
+class Change(ABC):
+    """One thing that the commit is to write for one recipient.
+
+    :param recipient: an instance of the user model, stored or yet to be.
+    """
+
+    def __init__(self, models: Models, recipient: Any) -> None:
+        self.models = models
+        self.recipient = recipient
+        self.timestamp: float = 0.0
+
+    @property
+    def key(self) -> RecipientKey | None:
+        """The recipient's key, or None while the user is not stored."""
+        return key_of(self.recipient)
+
+    @property
+    @abstractmethod
+    def subject(self) -> Hashable:
+        """What a later change for the same recipient replaces: the last one counts."""
+
+    @classmethod
+    @abstractmethod
+    def write(cls, connection: Connection, models: Models, changes: Sequence[Self]) -> None:
+        """Write changes that have their timestamps, in few statements."""
+
+    @abstractmethod
+    def committed(self) -> None:
+        """Tell the caller's objects, now that the commit has happened."""
+
+
+class Box:
+    """What one transaction of a session has collected."""
+
+    __slots__ = ("changes", "commits", "failure", "marks", "stamped", "written")
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        # How many changes there were when each open savepoint began.
+        self.marks: dict[SessionTransaction, int] = {}
+        # Commits in progress: one that finds open savepoints commits these first.
+        self.commits = 0
+        self.stamped = False
+        self.failure: BaseException | None = None
+        self.written: list[Change] = []
+
+
+def collect(session: Session, change: Change) -> None:
+    """Keep a change until the session commits; a rollback drops it.
+
+    :raises EmittedTooLate: if the transaction has been stamped already.
+    """
+    if not session.in_transaction():
+        session.begin()  # or a rollback would fire no event, and the change would live on
+    box = session.info.get(_KEY)
+    if box is None:
+        box = session.info[_KEY] = Box()
+        box.marks.update(dict.fromkeys(_open_savepoints(session), 0))
+    if box.stamped:
+        raise EmittedTooLate(
+            "Notifications are written when the transaction is about to commit, and this one "
+            "was emitted after that, expected it before. Emit it before you call commit(), or "
+            "in a 'before_flush' listener instead of one that runs during the commit."
+        )
+    box.changes.append(change)
+
+
+def pending(session: Session) -> list[Change]:
+    """Return what the session has collected and not yet written."""
+    box = session.info.get(_KEY)
+    return [] if box is None or box.stamped else list(box.changes)
+
+
+def _open_savepoints(session: Session) -> Iterable[SessionTransaction]:
+    transaction = session.get_nested_transaction()
+    while transaction is not None:
+        if transaction.nested:
+            yield transaction
+        transaction = transaction.parent
+
+
+def listen() -> None:
+    """Listen on every session, also on those that are not Flask-SQLAlchemy's.
+
+    A session that emits nothing pays for a look into a dictionary.
+    """
+    if not event.contains(Session, "before_commit", _before_commit):
+        event.listen(Session, "before_commit", _before_commit)
+        event.listen(Session, "after_commit", _after_commit)
+        event.listen(Session, "after_transaction_create", _after_transaction_create)
+        event.listen(Session, "after_transaction_end", _after_transaction_end)
+
+
+def _before_commit(session: Session) -> None:
+    # The box is made even where nothing was emitted: an emission that comes after this, from
+    # another listener, must be refused, for nobody would write it.
+    box = session.info.get(_KEY)
+    if box is None:
+        box = session.info[_KEY] = Box()
+    box.commits += 1
+    # This fires for the release of a savepoint, too, whose work waits for the outer commit.
+    if not session.in_nested_transaction():
+        _stamp(session, box)
+
+
+def _after_transaction_create(session: Session, transaction: SessionTransaction) -> None:
+    box = session.info.get(_KEY)
+    if box is not None and transaction.nested:
+        box.marks[transaction] = len(box.changes)
+
+
+def _after_commit(session: Session) -> None:
+    box = session.info.get(_KEY)
+    if box is None:
+        return
+    box.commits -= 1
+    savepoint = session.get_nested_transaction()
+    if savepoint is not None:
+        box.marks.pop(savepoint, None)  # released: its work is the outer transaction's now
+    else:
+        for change in box.written:
+            change.committed()
+
+
+def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
+    box = session.info.get(_KEY)
+    if box is None:
+        return
+    if transaction.parent is None:
+        del session.info[_KEY]
+    elif transaction.nested:
+        mark = box.marks.pop(transaction, None)
+        if mark is not None:  # not released, so rolled back
+            del box.changes[mark:]
+            box.commits = 0
+        elif box.commits and not session.in_nested_transaction():
+            # The outermost commit was called while this savepoint was open, and its own
+            # before_commit came too early to stamp what the savepoint has collected.
+            _stamp(session, box)
+
+
+def _stamp(session: Session, box: Box) -> None:
+    if box.failure is not None:
+        raise TransactionFailed(
+            "Writing the notifications of this transaction failed before, so that it cannot "
+            "be committed. Call rollback() on the session, and repeat the whole transaction."
+        ) from box.failure
+    if box.stamped:
+        return
+    try:
+        if box.changes:
+            session.flush()
+            for models in {change.models for change in box.changes}:
+                mine = [change for change in box.changes if change.models is models]
+                box.written += _write(session, models, mine)
+    except BaseException as error:
+        box.failure = error
+        raise
+    box.stamped = True
+
+
+def _write(session: Session, models: Models, changes: Sequence[Change]) -> list[Change]:
+    by_recipient = _settle(changes)
+    if not by_recipient:
+        return []
+    connection = session.connection(bind_arguments={"clause": models.inbox})
+    cursors = inbox.advance(
+        connection,
+        models,
+        list(by_recipient),
+        steps=max(map(len, by_recipient.values())),
+        now=models.clock(),
+    )
+    written = []
+    for key, mine in by_recipient.items():
+        if key in cursors:  # or the user was deleted, which is no error
+            for back, change in enumerate(reversed(mine)):
+                change.timestamp = cursors[key] - back * inbox.STEP
+            written += mine
+    for kind in {type(change) for change in written}:
+        kind.write(connection, models, [change for change in written if type(change) is kind])
+    return written
+
+
+def _settle(changes: Iterable[Change]) -> dict[RecipientKey, list[Change]]:
+    """Sort by recipient; of several changes of one subject keep the last, in its place."""
+    last: dict[RecipientKey, dict[Hashable, Change]] = {}
+    for change in changes:
+        key = change.key
+        if key is None:
+            warnings.warn(
+                f"{change.recipient!r} is not in the session, so what was emitted to it is "
+                "dropped. Add the user to the session before the commit.",
+                stacklevel=2,
+            )
+            continue
+        mine = last.setdefault(key, {})
+        subject = (type(change), change.subject)
+        mine.pop(subject, None)
+        mine[subject] = change
+    return {key: list(mine.values()) for key, mine in last.items()}
+
+
+def key_of(recipient: Any) -> RecipientKey | None:
+    """Return a user's key, or None for one who is not stored yet."""
+    # Not user.id: it may be expired, and loading it would need a user who still exists.
+    state: InstanceState[Any] = inspect(recipient)
+    return state.identity[0] if state.identity else None
+
+
+def session_of(models: Models, recipient: Any) -> Session:
+    """Return the session that a user is in, else the application's current one."""
+    return cast(Session, Session.object_session(recipient) or models.db.session())

@@ -1,0 +1,159 @@
+"""What a user can do once the user model has :class:`RecipientMixin`."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from flask import current_app, has_app_context
+from sqlalchemy import Connection, event, select
+from sqlalchemy.orm import Mapper
+
+from . import emission, inbox, models, notifications
+from .config import DEFAULTS, Settings
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from flask_sqlalchemy import SQLAlchemy
+
+_KEY = "flask_notify"
+
+
+class RecipientMixin:
+    """Makes a user model one whose users can be notified.
+
+    Put it first among the base classes: ``class User(RecipientMixin, UserMixin, db.Model)``.
+    It adds no column; the tables ``notify_*`` are mapped when the user model is.
+    """
+
+    __notify_overrides__: ClassVar[frozenset[str] | set[str]] = frozenset()
+    """Names of this mixin that the user model means to override."""
+
+    def add_notification(
+        self, name: str, data: Any, *, expires_in: float | None = None
+    ) -> models.NotificationColumns:
+        """Give the user a live value; it replaces what they have under that name.
+
+        Nothing is committed: the value is written when the caller commits, and a rollback
+        leaves nothing behind. (The Flask Mega-Tutorial, part XXI.)
+
+        :param name: 1 to 128 characters; case matters.
+        :param data: any JSON value, as it is now: changing it afterwards changes nothing.
+        :param expires_in: seconds from the commit after which the value is gone.
+        :return: the notification. Its ``timestamp`` is set when the commit has happened.
+        :raises InvalidName: if the name is not one that every database can store.
+        :raises InvalidPayload: if the data is not JSON or larger than ``NOTIFY_MAX_PAYLOAD``.
+        """
+        mine = models_of(self)
+        if name == notifications.UNREAD_COUNT:
+            _warn_of_count()
+        return notifications.add(
+            emission.session_of(mine, self),
+            mine,
+            self,
+            name,
+            data,
+            expires_in=expires_in,
+            max_payload=_max_payload(),
+        )
+
+    def remove_notification(self, name: str) -> models.NotificationColumns:
+        """Remove a live value; open pages are told, and drop it.
+
+        :param name: the name that it was given. One that the user does not have is no error.
+        :raises InvalidName: if no notification could have that name.
+        """
+        mine = models_of(self)
+        if name == notifications.UNREAD_COUNT:
+            _warn_of_count()
+        return notifications.remove(emission.session_of(mine, self), mine, self, name)
+
+    @property
+    def notifications(self) -> list[models.NotificationColumns]:
+        """The user's live values, oldest first, with those that wait for the commit."""
+        mine = models_of(self)
+        session = emission.session_of(mine, self)
+        return notifications.live(session, mine, self, now=mine.clock())
+
+    @property
+    def unread_message_count(self) -> int:
+        """How many unseen messages the user has."""
+        mine = models_of(self)
+        Inbox = cast(Any, mine.Inbox)
+        count = select(Inbox.unseen_count).where(Inbox.recipient_id == emission.key_of(self))
+        return emission.session_of(mine, self).scalar(count) or 0
+
+
+def models_of(user: Any) -> models.Models:
+    """Return the tables that were mapped for a user's model."""
+    found = find_models(type(user).__fsa__)
+    assert found is not None, "mapped with the user model, by _after_mapper_constructed"
+    return found
+
+
+def find_models(db: SQLAlchemy) -> models.Models | None:
+    """Return the tables of a ``db``, or None while no user model of it has the mixin."""
+    # In the metadata, and not in the extension: application factories run more than once.
+    return cast("models.Models | None", db.metadata.info.get(_KEY))
+
+
+def check_collisions(user_model: type[Any]) -> None:
+    """Refuse a user model that hides an attribute of the mixin without saying so.
+
+    :raises ConfigurationError: naming the attribute, where it stands, and the way out.
+    """
+    names = {name for name in vars(RecipientMixin) if not name.startswith("_")}
+    meant = set(user_model.__notify_overrides__)
+    for owner in user_model.__mro__:
+        if owner is RecipientMixin:
+            return
+        for name in sorted((names & set(vars(owner))) - meant):
+            raise ConfigurationError(
+                f"{owner.__name__}.{name} hides RecipientMixin.{name}. Rename yours, or, if "
+                f"you mean to override it, set __notify_overrides__ = {{{name!r}}} on "
+                f"{user_model.__name__}."
+            )
+
+
+def _max_payload() -> int:
+    if has_app_context() and "notify" in current_app.extensions:
+        return cast(Settings, current_app.extensions["notify"].settings).max_payload
+    return cast(int, DEFAULTS["NOTIFY_MAX_PAYLOAD"])
+
+
+def _warn_of_count() -> None:
+    warnings.warn(
+        f"{notifications.UNREAD_COUNT!r} is kept by Flask-Notify itself and told by every poll; "
+        "writing it has no effect. Remove the call.",
+        stacklevel=3,
+    )
+
+
+@event.listens_for(RecipientMixin, "after_mapper_constructed", propagate=True)
+def _after_mapper_constructed(mapper: Mapper[Any], user_model: type[Any]) -> None:
+    if mapper.inherits is not None:
+        return
+    db = getattr(user_model, "__fsa__", None)
+    if db is None:
+        raise ConfigurationError(
+            f"{user_model.__name__} has RecipientMixin and must be a model of Flask-SQLAlchemy, "
+            f"got bases {', '.join(base.__name__ for base in user_model.__bases__)}. "
+            "Derive it from db.Model."
+        )
+    present = find_models(db)
+    if present is not None:
+        raise ConfigurationError(
+            f"One user model per db can have RecipientMixin, got {user_model.__name__} beside "
+            f"{present.user_mapper.class_.__name__}. Let the one inherit from the other."
+        )
+    db.metadata.info[_KEY] = models.build(db, mapper)
+
+
+@event.listens_for(RecipientMixin, "after_insert", propagate=True)
+def _after_insert(mapper: Mapper[Any], connection: Connection, user: Any) -> None:
+    inbox.make(connection, models_of(user), mapper.primary_key_from_instance(user)[0])
+
+
+@event.listens_for(RecipientMixin, "after_delete", propagate=True)
+def _after_delete(mapper: Mapper[Any], connection: Connection, user: Any) -> None:
+    inbox.forget(connection, models_of(user), mapper.primary_key_from_instance(user)[0])

@@ -1,0 +1,1 @@
+"""The blueprint: everything that answers a request."""

@@ -1,0 +1,106 @@
+"""``GET /notifications?since=``: the full way, through Flask."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import cast
+
+from flask import Response, current_app, jsonify, request
+from flask_login import current_user
+
+from .. import polling
+from ..config import Settings
+from ..emission import key_of
+from ..models import Models
+from ..recipient import RecipientMixin, models_of
+from .fast_poll import ORIGIN
+from .ticket import Signer
+
+# float() takes more than this: "nan", "1_000", white space, digits of other scripts.
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
+
+
+def poll() -> Response:
+    """Answer a poll (the contract of the Flask Mega-Tutorial's client, part XXI)."""
+    user = current_recipient()
+    if user is None:
+        return _refuse(401, "Log in to be notified.")
+    since = _parse_since()
+    if since is None:
+        expected = "since must be one finite number of Unix seconds, at least 0"
+        return _refuse(400, f"{expected}, got {request.args.getlist('since')!r}"[:300])
+    answer = read_answer(user, since)
+    response = Response(answer.body, mimetype="application/json")
+    state = current_app.extensions["notify"]
+    response.headers["X-Notify-User"] = state.signer.alias(str(key_of(user)))
+    _steer(response, state.settings)
+    if answer.reset:
+        response.headers["X-Notify-Reset"] = "1"
+    if not answer.items and not answer.reset and ORIGIN in request.environ:
+        _give_ticket(response, state.signer, user, answer.cursor)
+    else:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def current_recipient() -> RecipientMixin | None:
+    """Return the logged-in user if it is one who can be notified, else None."""
+    user = current_user
+    if not user or not user.is_authenticated or not user.is_active:
+        return None
+    user = user._get_current_object()
+    return user if isinstance(user, RecipientMixin) else None
+
+
+def read_answer(user: RecipientMixin, since: float) -> polling.Answer:
+    """Read what a user's page is to be told, on the connection that the session has."""
+    models: Models = models_of(user)
+    connection = models.db.session.connection(bind_arguments={"clause": models.inbox})
+    settings = cast(Settings, current_app.extensions["notify"].settings)
+    cursor = connection.connection.cursor()
+    try:
+        return polling.read(
+            cursor,
+            connection.dialect,
+            models,
+            key_of(user),
+            since=since,
+            now=models.clock(),
+            tombstone_age=settings.tombstone_age,
+        )
+    finally:
+        cursor.close()
+
+
+def _parse_since() -> float | None:
+    values = request.args.getlist("since")
+    if not values:
+        return 0.0
+    if len(values) > 1 or not _NUMBER.fullmatch(values[0]):
+        return None
+    since = float(values[0])
+    return since if math.isfinite(since) else None
+
+
+def _give_ticket(
+    response: Response, signer: Signer, user: RecipientMixin, cursor: float
+) -> None:
+    bound_to = request.environ[ORIGIN]
+    now = models_of(user).clock()
+    response.set_etag(signer.mint(bound_to, str(key_of(user)), cursor, now))
+    # A browser keeps the empty list, and asks each time whether it is still good.
+    response.headers["Cache-Control"] = "private, no-cache"
+
+
+def _steer(response: Response, settings: Settings) -> None:
+    response.headers["X-Poll-Interval"] = f"{settings.poll_interval:g}"
+    response.vary.add("Cookie")
+
+
+def _refuse(status: int, message: str) -> Response:
+    response = jsonify(error=message)
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.add("Cookie")
+    return response

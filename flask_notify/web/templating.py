@@ -1,0 +1,107 @@
+"""What a template calls: ``notify_script()``, ``notify_badge()`` and the other bound elements.
+
+All that one page shows is read once, at one cursor, from which its script then polls.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from flask import current_app, g, render_template, url_for
+from markupsafe import Markup
+
+from ..config import Settings
+from ..emission import key_of
+from ..notifications import UNREAD_COUNT
+from ..polling import Answer
+from .poll import current_recipient, read_answer
+
+_G = "_flask_notify_page"
+
+
+def notify_script(since: float | None = None) -> Markup:
+    """Return the tag of the bundled script; nothing for a visitor who is not logged in.
+
+    :param since: Unix seconds to poll from. The default is the cursor at which this page was
+        rendered; 0 dispatches every present value as an event when the page has loaded.
+    """
+    user = current_recipient()
+    if user is None:
+        return Markup("")
+    from .. import __version__
+
+    state = current_app.extensions["notify"]
+    return _render(
+        "notify/script.html",
+        src=url_for("notify.static", filename="notify.js", v=__version__),
+        url=url_for("notify.poll"),
+        since=repr(float(_page().cursor if since is None else since)),
+        user=state.signer.alias(str(key_of(user))),
+        interval=f"{cast(Settings, state.settings).poll_interval:g}",
+    )
+
+
+def notify_badge(
+    name: str = UNREAD_COUNT, id: str | None = None, label: str | None = None
+) -> Markup:
+    """Return a badge with the number that a notification holds, hidden while it is 0.
+
+    :param name: of the notification; the default is the count of unseen messages.
+    :param id: of the element, for an application whose own script looks for one.
+    :param label: what is counted, for those who hear the page ("new followers").
+    """
+    count = _number(_value(name))
+    text = "99+" if count > 99 else str(count)
+    return _render("notify/badge.html", name=name, count=count, text=text, id=id, label=label)
+
+
+def notify_progress(name: str, label: str | None = None) -> Markup:
+    """Return a progress bar bound to a notification, hidden while there is none.
+
+    :param name: of a notification that holds a percentage, or ``{"progress": percentage}``.
+    :param label: what is in progress.
+    """
+    data = _value(name)
+    if isinstance(data, dict):
+        data = data.get("progress")
+    value = min(100.0, max(0.0, float(data))) if _is_number(data) else None
+    return _render("notify/progress.html", name=name, value=value, label=label)
+
+
+def notify_text(name: str, default: str = "") -> Markup:
+    """Return an element with the text that a notification holds.
+
+    :param default: what stands there while there is none.
+    """
+    data = _value(name)
+    text = data if isinstance(data, str) else default if data is None else json.dumps(data)
+    return _render("notify/text.html", name=name, text=text, default=default)
+
+
+def _render(template: str, **context: Any) -> Markup:
+    return Markup(render_template(template, **context).strip())
+
+
+def _page() -> Answer:
+    """Return the recipient's whole state, read once for a page."""
+    user = current_recipient()
+    key = None if user is None else key_of(user)
+    present = g.get(_G)
+    if present is not None and present[0] == key:
+        return cast(Answer, present[1])
+    answer = Answer([], 0.0) if user is None else read_answer(user, since=0.0)
+    setattr(g, _G, (key, answer))
+    return answer
+
+
+def _value(name: str) -> Any:
+    return next((json.loads(item.data) for item in _page().items if item.name == name), None)
+
+
+def _number(data: Any) -> int:
+    return max(0, int(data)) if _is_number(data) else 0
+
+
+def _is_number(data: Any) -> bool:
+    return isinstance(data, (int, float)) and not isinstance(data, bool)

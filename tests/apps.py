@@ -1,0 +1,157 @@
+"""Small applications for the tests: every kind of key, every kind of model base."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import new_class
+from typing import Any
+
+from flask import Flask, Response, request
+from flask.testing import FlaskClient
+from flask_login import LoginManager, UserMixin, login_user, logout_user
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, Integer, String, Uuid
+from sqlalchemy.orm import DeclarativeBase, DeclarativeBaseNoMeta
+
+from flask_notify import Notify, RecipientMixin
+
+KEYS: dict[str, Callable[[], dict[str, Any]]] = {
+    "integer": lambda: {"type_": Integer()},
+    # SQLite numbers only INTEGER keys by itself.
+    "biginteger": lambda: {"type_": BigInteger().with_variant(Integer(), "sqlite")},
+    "uuid": lambda: {"type_": Uuid(), "default": uuid.uuid4},
+    "string": lambda: {"type_": String(64), "default": lambda: uuid.uuid4().hex},
+}
+BASES = ("legacy", "declarative", "nometa")
+
+
+@dataclass
+class Site:
+    """An application with its own ``db``, ``notify`` and ``User``."""
+
+    app: Flask
+    db: SQLAlchemy
+    notify: Notify
+    User: Any
+
+    def create_tables(self) -> None:
+        """Create all tables."""
+        with self.app.app_context():
+            self.db.create_all()
+
+    def add_user(self, name: str | None = None, **values: Any) -> Any:
+        """Store a user and return their key."""
+        with self.app.app_context():
+            user = self.User(name=name, **values)
+            self.db.session.add(user)
+            self.db.session.commit()
+            return user.id
+
+    def user(self, key: Any) -> Any:
+        """Return the user with that key, in the current application context."""
+        return self.db.session.get(self.User, key)
+
+    def emit(self, key: Any, name: str, data: Any, expires_in: float | None = None) -> float:
+        """Give a user a value in a transaction of its own, and return its timestamp."""
+        with self.app.app_context():
+            notification = self.user(key).add_notification(name, data, expires_in=expires_in)
+            self.db.session.commit()
+            return float(notification.timestamp)
+
+    def remove(self, key: Any, name: str) -> None:
+        """Take a value from a user in a transaction of its own."""
+        with self.app.app_context():
+            self.user(key).remove_notification(name)
+            self.db.session.commit()
+
+    def client(self, key: Any = None, *, remember: bool = False) -> FlaskClient:
+        """Return a test client, logged in as the user with that key unless it is None."""
+        client = self.app.test_client()
+        if key is not None:
+            answer = client.post(f"/login/{key}", query_string={"remember": "1"} if remember else {})
+            assert answer.status_code == 204
+        return client
+
+    def close(self) -> None:
+        """Give the connections of all binds back to the database."""
+        with self.app.app_context():
+            for engine in self.db.engines.values():
+                engine.dispose()
+
+
+def make_app(
+    url: str,
+    *,
+    key: str = "integer",
+    base: str = "legacy",
+    fast_poll: bool = True,
+    login: bool = True,
+    attributes: Mapping[str, Any] | None = None,
+    **config: Any,
+) -> Site:
+    """Build an application on the database at ``url``.
+
+    ``key`` is one of `KEYS`, ``base`` one of `BASES`; ``attributes`` are further attributes of the user model;
+    ``config`` is the application's configuration. Without ``login`` there is no Flask-Login.
+    """
+    app = Flask("tests.apps")
+    app.config.update(
+        SECRET_KEY="for the tests only",
+        SQLALCHEMY_DATABASE_URI=url,
+        NOTIFY_FAST_POLL=fast_poll,
+        TESTING=True,
+        **config,
+    )
+    db = make_db(base)
+    notify = Notify(db=db)
+    User = make_user_model(db, key, attributes or {})
+    db.init_app(app)
+    if login:
+        add_login(app, db, User)
+    notify.init_app(app)
+    return Site(app, db, notify, User)
+
+
+def make_db(base: str) -> SQLAlchemy:
+    """Return an extension whose models have that base."""
+    if base == "declarative":
+        return SQLAlchemy(model_class=type("Base", (DeclarativeBase,), {}))
+    if base == "nometa":
+        return SQLAlchemy(model_class=type("Base", (DeclarativeBaseNoMeta,), {}))
+    return SQLAlchemy()
+
+
+def make_user_model(db: SQLAlchemy, key: str, attributes: Mapping[str, Any]) -> Any:
+    """Return a user model with a key of that kind, a unique ``name`` and a number ``last_seen``."""
+    columns = {
+        "__tablename__": "user",
+        "id": db.Column(primary_key=True, **KEYS[key]()),
+        "name": db.Column(String(64), unique=True),
+        "last_seen": db.Column(db.Double),
+    }
+    return new_class(
+        "User", (RecipientMixin, UserMixin, db.Model), exec_body=lambda body: body.update(columns, **attributes)
+    )
+
+
+def add_login(app: Flask, db: SQLAlchemy, User: Any) -> None:
+    """Add Flask-Login with the usual ORM loader, and routes to log in and out."""
+    manager = LoginManager(app)
+    key_of = getattr(User, "key_from_login", User.id.type.python_type)
+
+    @manager.user_loader  # type: ignore[untyped-decorator]
+    def load_user(identity: str) -> Any:
+        return db.session.get(User, key_of(identity))
+
+    @app.post("/login/<identity>")
+    def login(identity: str) -> Response:
+        user = db.session.get(User, User.id.type.python_type(identity))
+        login_user(user, remember="remember" in request.args)
+        return Response(status=204)
+
+    @app.post("/logout")
+    def logout() -> Response:
+        logout_user()
+        return Response(status=204)

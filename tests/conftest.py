@@ -1,0 +1,169 @@
+"""Fixtures for all tests: databases, an application builder, live servers and a browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from tests.apps import Site, make_app
+from tests.live import LiveServer
+from tests.matrix import Variant, pairwise, whole
+from tests.servers import DATABASE_NAMES, Database, Databases, Unavailable
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from playwright.sync_api import Browser
+
+REQUIRE_ALL = os.environ.get("REQUIRE") == "all"
+_missing: Counter[str] = Counter()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options that choose what is run."""
+    group = parser.getgroup("flask-notify")
+    group.addoption("--databases", default=",".join(DATABASE_NAMES), help="kinds of database, with commas")
+    group.addoption("--matrix", action="store_true", help="every combination of keys, bases and databases")
+    group.addoption("--fast", action="store_true", help="SQLite only, no browser, nothing marked slow")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with a `database` on every kind that it asks for, one with `any_site` on every kind of application."""
+    if "variant" in metafunc.fixturenames:
+        variants = whole() if metafunc.config.getoption("matrix") else pairwise()
+        parameters = [pytest.param(variant, variant.database, id="-".join(variant)) for variant in variants]
+        metafunc.parametrize("variant,database", parameters, indirect=["database"])
+    elif "database" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("databases")
+        metafunc.parametrize("database", marker.args if marker else DATABASE_NAMES, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what --databases and --fast do not want."""
+    fast = config.getoption("fast")
+    databases = ["sqlite"] if fast else config.getoption("databases").split(",")
+    unwanted = [item for item in items if _kind(item) not in [None, *databases] or (fast and _is_slow(item))]
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if item not in unwanted]
+
+
+def _kind(item: pytest.Item) -> str | None:
+    callspec = getattr(item, "callspec", None)
+    database = callspec.params.get("database") if callspec else None
+    return database.split("-", maxsplit=1)[0] if database else None
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return "browser" in getattr(item, "fixturenames", ()) or item.get_closest_marker("slow") is not None
+
+
+def missing(reason: Unavailable) -> NoReturn:
+    """Skip the test for want of something, or fail it where everything is required."""
+    _missing[str(reason)] += 1
+    if REQUIRE_ALL:
+        pytest.fail(f"REQUIRE=all, but {reason}", pytrace=False)
+    pytest.skip(str(reason))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many tests could not run, and what to install."""
+    outcome = "failed" if REQUIRE_ALL else "skipped"
+    for reason, count in _missing.items():
+        terminalreporter.write_line(f"{count} test(s) {outcome}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The database servers of this run, each started when it is first needed."""
+    servers = Databases()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[Database]:
+    """A fresh, empty database, on each kind in turn (see the marker `databases`)."""
+    with ExitStack() as stack:
+        try:
+            fresh = stack.enter_context(databases.fresh(request.param, tmp_path))
+        except Unavailable as reason:
+            missing(reason)
+        yield fresh
+
+
+@pytest.fixture
+def build(database: Database) -> Iterator[Callable[..., Site]]:
+    """Build applications on the test's database, with their tables; options as for `make_app`."""
+    with ExitStack() as stack:
+
+        def build_one(*, tables: bool = True, **options: Any) -> Site:
+            site = make_app(database.url, **options)
+            stack.callback(site.close)
+            if tables:
+                site.create_tables()
+            return site
+
+        yield build_one
+
+
+@pytest.fixture
+def site(build: Callable[..., Site]) -> Site:
+    """An application with integer keys on a fresh database."""
+    return build()
+
+
+@pytest.fixture
+def any_site(build: Callable[..., Site], variant: Variant) -> Site:
+    """An application of each kind in turn: keys × bases × databases (pairwise, or whole with --matrix)."""
+    return build(key=variant.key, base=variant.base)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Flask], LiveServer]]:
+    """Serve applications on real ports for the time of the test."""
+    with ExitStack() as stack:
+
+        def serve_one(app: Flask) -> LiveServer:
+            server = LiveServer(app)
+            server.start()
+            stack.callback(server.stop)
+            return server
+
+        yield serve_one
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, driven by Playwright."""
+    try:
+        executable = _chromium()
+        sync_playwright = _playwright()
+    except Unavailable as reason:
+        missing(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable)
+        yield chromium
+        chromium.close()
+
+
+def _chromium() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    raise Unavailable("Chromium", "apt-get install -y --no-install-recommends chromium")
+
+
+def _playwright() -> Any:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise Unavailable("Playwright", "pip install playwright") from None
+    return sync_playwright

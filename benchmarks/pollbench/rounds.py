@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from signal import SIG_IGN, SIGINT
 from statistics import median, quantiles
 from types import TracebackType
 
@@ -62,7 +64,8 @@ class Load(AbstractContextManager["Load"]):
     """The client processes; they live as long as the run, and start no server's connections."""
 
     def __init__(self) -> None:
-        self._processes = _fork.Pool(CONNECTIONS)
+        # An interrupt is for the run, which then ends these.
+        self._processes = _fork.Pool(CONNECTIONS, signal.signal, (SIGINT, SIG_IGN))
 
     def __exit__(
         self,

@@ -1,4 +1,7 @@
-"""A gunicorn configuration whose worker writes each statement that SQLite runs to a file."""
+"""A gunicorn configuration whose worker writes each statement that SQLite runs to a file.
+
+The file is named by BENCHMARK_TRACE; without it (PostgreSQL keeps a log itself) nothing is done.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,18 @@ _connect = sqlite3.connect
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Trace every connection that the application opens."""
-    log = open(os.environ["BENCHMARK_TRACE"], "a", buffering=1)  # noqa: SIM115  # the worker's
+    """Trace every connection that the application opens from now on."""
+    if os.environ.get("BENCHMARK_TRACE"):
+        sqlite3.connect = sqlite3.dbapi2.connect = _connect_traced  # type: ignore[assignment]
 
-    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
-        connection = _connect(*args, **options)
-        # In the words of PostgreSQL's log, so that one reader reads both.
-        connection.set_trace_callback(lambda text: print("LOG:  statement:", text, file=log))
-        return connection
 
-    sqlite3.connect = sqlite3.dbapi2.connect = connect  # type: ignore[assignment]
+def _connect_traced(*args: Any, **options: Any) -> sqlite3.Connection:
+    connection = _connect(*args, **options)
+    connection.set_trace_callback(_write)
+    return connection
+
+
+def _write(statement: str) -> None:
+    # In the words of PostgreSQL's log, so that one reader reads both.
+    with open(os.environ["BENCHMARK_TRACE"], "a", encoding="utf-8") as log:
+        print("LOG:  statement:", statement, file=log)

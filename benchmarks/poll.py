@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pollbench import BENCHMARKS, report
-from pollbench.contenders import POLLS
+from pollbench.contenders import polls_of
 from pollbench.databases import Database, PostgreSQL, SQLite
 from pollbench.datasets import ITEMS, SESSIONS, STATEMENTS, Dataset, build
 from pollbench.rounds import Load, run, serve
@@ -82,9 +82,12 @@ def _measure(stack: ExitStack, options: argparse.Namespace) -> report.Results:
         for database in databases
         for rows in options.rows
     ]
-    counts = {}
-    for datasets in filled[:: len(options.rows)]:
-        counts.update(_count(datasets, directory))
+    counts = {
+        (dataset.database.name, poll): statements
+        for datasets in filled[:: len(options.rows)]
+        for dataset in datasets
+        for poll, statements in count(polls_of(dataset.app), dataset, directory).items()
+    }
     groups = [serve(stack, load, datasets) for datasets in filled]
     for line in run(load, groups, options.rounds, options.seconds):
         print(line, flush=True)
@@ -99,17 +102,6 @@ def _database(stack: ExitStack, name: str, directory: Path) -> Database:
 def _build(app: str, database: Database, rows: int) -> Dataset:
     print(f"filling {rows:,} rows: {database.name}, {app}", flush=True)
     return build(app, database, rows)
-
-
-def _count(datasets: list[Dataset], directory: Path) -> dict[tuple[str, object], str]:
-    found = {dataset.app: dataset for dataset in datasets}
-    counts: dict[tuple[str, object], str] = {}
-    for poll in POLLS:
-        if poll.app in found:
-            dataset = found[poll.app]
-            usual, full = count(poll, dataset, directory)
-            counts[dataset.database.name, poll] = report.statements(poll, usual, full)
-    return counts
 
 
 if __name__ == "__main__":

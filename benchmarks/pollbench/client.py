@@ -64,19 +64,19 @@ def exchange(port: int, request: bytes) -> bytes:
     return b"".join(parts)
 
 
-def log_in(port: int, key: int, path: str) -> Client:
-    """Log a user in and return the client that polls a path with the session of that user."""
+def log_in(port: int, key: int) -> str:
+    """Log a user in and return the header by which the server knows the session."""
     request = f"POST /login/{key} HTTP/1.1\r\n{_HEADERS}Content-Length: 0\r\n\r\n"
     answer = exchange(port, request.encode())
     if not answer.startswith(b"HTTP/1.1 200"):
         raise WrongAnswerError(f"the login of user {key} was answered by {answer[:200]!r}")
     cookies = "; ".join(found.decode() for found in _COOKIE.findall(answer))
-    return client(port, path, f"Cookie: {cookies}\r\n")
+    return f"Cookie: {cookies}\r\n"
 
 
-def client(port: int, path: str, headers: str = "") -> Client:
-    """Return the client that polls a path."""
-    return Client(port, f"GET {path} HTTP/1.1\r\n{_HEADERS}{headers}\r\n".encode())
+def client(port: int, path: str, session: str = "") -> Client:
+    """Return the client that polls a path with the session of a login."""
+    return Client(port, f"GET {path} HTTP/1.1\r\n{_HEADERS}{session}\r\n".encode())
 
 
 def prime(share: Share) -> Share:

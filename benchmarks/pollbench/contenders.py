@@ -52,3 +52,8 @@ TARGETS = {
 
 GROWTH_TARGET = 1.2
 """The most that a poll may take at the largest data set, as a multiple of the smallest."""
+
+
+def polls_of(app: str) -> list[Poll]:
+    """Return the polls of an application."""
+    return [poll for poll in POLLS if poll.app == app]

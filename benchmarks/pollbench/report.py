@@ -10,7 +10,6 @@ from .contenders import BARE, GROWTH_TARGET, ITEMS, TARGETS, Poll
 from .datasets import SESSIONS
 from .rounds import CONNECTIONS, Group
 from .servers import WORKERS
-from .statements import Count
 
 HEADER = ("Poll", "Polls/s", "p50 (ms)", "p99 (ms)", "Of the bare view", "Statements")
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -25,11 +24,6 @@ class Results:
     databases: list[str]
     rounds: int
     seconds: float
-
-
-def statements(poll: Poll, usual: Count, full: Count) -> str:
-    """Return the statements of a poll, with those of its full polls where it mixes them."""
-    return f"{usual} (full: {full})" if poll.full_every > 1 else str(usual)
 
 
 def table(results: Results, group: Group) -> list[tuple[str, ...]]:

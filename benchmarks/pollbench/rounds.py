@@ -13,7 +13,7 @@ from statistics import median, quantiles
 from types import TracebackType
 
 from . import client
-from .contenders import BARE, POLLS, Poll
+from .contenders import BARE, POLLS, Poll, polls_of
 from .datasets import SESSIONS, Dataset
 from .servers import Gunicorn
 
@@ -61,7 +61,7 @@ class Group:
 
 
 class Load(AbstractContextManager["Load"]):
-    """The client processes; they live as long as the run, and start no server's connections."""
+    """The client processes; they live as long as the run."""
 
     def __init__(self) -> None:
         # An interrupt is for the run, which then ends these.
@@ -76,15 +76,11 @@ class Load(AbstractContextManager["Load"]):
         self._processes.terminate()
         self._processes.join()
 
-    def course(self, poll: Poll, port: int, dataset: Dataset | None) -> Course:
-        """Log the clients of a poll in and deal them out to the processes."""
-        if dataset is None:
-            clients = [client.client(port, "/notifications")] * SESSIONS
-        else:
-            logins = [(port, key, dataset.path(poll, key)) for key in dataset.keys]
-            clients = self._processes.starmap(client.log_in, logins)
-        hands = [clients[hand::CONNECTIONS] for hand in range(CONNECTIONS)]
-        return Course(poll, [client.Share(hand, poll.full_every, poll.items) for hand in hands])
+    def log_in(self, port: int, dataset: Dataset) -> dict[int, str]:
+        """Log the users of a data set in, once for all of their polls."""
+        logins = [(port, key) for key in dataset.keys]
+        sessions = self._processes.starmap(client.log_in, logins)
+        return dict(zip(dataset.keys, sessions, strict=True))
 
     def measure(self, course: Course, seconds: float) -> None:
         """Let the clients of a course poll for some seconds, and keep what was seen."""
@@ -99,16 +95,26 @@ class Load(AbstractContextManager["Load"]):
 
 def serve(stack: ExitStack, load: Load, datasets: list[Dataset]) -> Group:
     """Start the servers of the data sets of a group, until the stack is closed."""
-    found: dict[str, Dataset | None] = {"bare": None}
-    found.update({dataset.app: dataset for dataset in datasets})
-    ports = {app: _start(stack, app, dataset) for app, dataset in found.items()}
-    first = datasets[0]
-    courses = {
-        poll: load.course(poll, ports[poll.app], found[poll.app])
-        for poll in POLLS
-        if poll.app in found
-    }
-    return Group(first.database.name, first.rows, courses)
+    server = stack.enter_context(Gunicorn(BARE.app, {}))
+    clients = [client.client(server.port, "/notifications")] * SESSIONS
+    courses = {BARE: _course(BARE, clients)}
+    for dataset in datasets:
+        server = stack.enter_context(Gunicorn(dataset.app, {"DATABASE_URL": dataset.url}))
+        sessions = load.log_in(server.port, dataset)
+        for poll in polls_of(dataset.app):
+            clients = [
+                client.client(server.port, dataset.path(poll, key), session)
+                for key, session in sessions.items()
+            ]
+            courses[poll] = _course(poll, clients)
+    # In the order of the table, whatever the order of the data sets.
+    courses = {poll: courses[poll] for poll in POLLS if poll in courses}
+    return Group(datasets[0].database.name, datasets[0].rows, courses)
+
+
+def _course(poll: Poll, clients: list[client.Client]) -> Course:
+    hands = [clients[hand::CONNECTIONS] for hand in range(CONNECTIONS)]
+    return Course(poll, [client.Share(hand, poll.full_every, poll.items) for hand in hands])
 
 
 def run(load: Load, groups: list[Group], rounds: int, seconds: float) -> Iterator[str]:
@@ -123,7 +129,3 @@ def run(load: Load, groups: list[Group], rounds: int, seconds: float) -> Iterato
                 where = f"{group.database}, {group.rows:,} rows"
                 yield f"round {number + 1}: {where}: {course.poll.title}: {rate:,.0f}/s"
 
-
-def _start(stack: ExitStack, app: str, dataset: Dataset | None) -> int:
-    environment = {"DATABASE_URL": dataset.url} if dataset else {}
-    return stack.enter_context(Gunicorn(app, environment)).port

@@ -14,21 +14,17 @@ from . import BENCHMARKS
 
 WORKERS = 2
 
+_CONFIG = Path(__file__).with_name("gunicorn_config.py")
+_GUNICORN = (sys.executable, "-m", "gunicorn")
+
 
 class Gunicorn(AbstractContextManager["Gunicorn"]):
     """One application, served on a free port of this machine until the block ends."""
 
     def __init__(
-        self,
-        app: str,
-        environment: dict[str, str],
-        *,
-        workers: int = WORKERS,
-        config: Path | None = None,
+        self, app: str, environment: dict[str, str], *, workers: int = WORKERS
     ) -> None:
-        self._arguments = [f"apps.{app}:application", f"--workers={workers}"]
-        # Without -c gunicorn would pick up a gunicorn.conf.py of the directory.
-        self._arguments += ["-c", str(config) if config else "/dev/null"]
+        self._arguments = [f"apps.{app}:application", f"--workers={workers}", "-c", str(_CONFIG)]
         self._environment = environment
         self.port = 0
 
@@ -38,7 +34,7 @@ class Gunicorn(AbstractContextManager["Gunicorn"]):
         with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
             self.port = listener.getsockname()[1]
             self._process = subprocess.Popen(
-                [*_command(), f"--bind=fd://{listener.fileno()}", *self._arguments],
+                [*_GUNICORN, f"--bind=fd://{listener.fileno()}", *self._arguments],
                 pass_fds=[listener.fileno()],
                 env=server_environment(self._environment),
                 cwd=BENCHMARKS,
@@ -74,13 +70,3 @@ def create_schema(app: str, url: str) -> None:
         cwd=BENCHMARKS,
     )
 
-
-def _command() -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "--worker-class=sync",
-        "--log-level=warning",
-        "--no-control-socket",
-    ]

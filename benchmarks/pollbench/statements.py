@@ -11,14 +11,13 @@ from .contenders import Poll
 from .datasets import Dataset
 from .servers import Gunicorn
 
-_TRACING = Path(__file__).with_name("trace_statements.py")
 _STATEMENT = re.compile(r"LOG: +(?:statement|execute [^:]*): *(\w+)")
-_TRANSACTION = {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE"}
+_TRANSACTION = {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "DEALLOCATE"}
 
 
 @dataclass(frozen=True)
 class Count:
-    """The statements of one poll, and those that only begin or end a transaction."""
+    """The statements of one poll, and those that only surround them."""
 
     queries: int
     transaction: int
@@ -27,17 +26,24 @@ class Count:
         return f"{self.queries} + {self.transaction}" if self.transaction else f"{self.queries}"
 
 
-def count(poll: Poll, dataset: Dataset, directory: Path) -> tuple[Count, Count]:
-    """Count what a poll with a ticket runs, and one without; the same where there are none."""
+def count(polls: list[Poll], dataset: Dataset, directory: Path) -> dict[Poll, str]:
+    """Count what each of the polls of an application runs."""
     environment, log = dataset.database.counting(directory / f"{dataset.app}.statements")
     environment = {"DATABASE_URL": dataset.url, **environment}
-    with Gunicorn(poll.app, environment, workers=1, config=_TRACING) as server:
-        key = dataset.keys[0]
-        one = client.log_in(server.port, key, dataset.path(poll, key))
-        primed = client.prime(client.Share([one], poll.full_every, poll.items))
-        plain = _count(log, server.port, primed.clients[0].plain)
-        ticket = primed.clients[0].with_ticket
-        return (_count(log, server.port, ticket) if ticket else plain), plain
+    # One worker: its connection is open, and told no more, when the poll that counts comes.
+    with Gunicorn(dataset.app, environment, workers=1) as server:
+        session = client.log_in(server.port, dataset.keys[0])
+        return {poll: _count_poll(poll, dataset, server.port, session, log) for poll in polls}
+
+
+def _count_poll(poll: Poll, dataset: Dataset, port: int, session: str, log: Path) -> str:
+    one = client.client(port, dataset.path(poll, dataset.keys[0]), session)
+    (primed,) = client.prime(client.Share([one], poll.full_every, poll.items)).clients
+    full = _count(log, port, primed.plain)
+    if not poll.wants_ticket:
+        return str(full)
+    usual = _count(log, port, primed.with_ticket)
+    return f"{usual} (full: {full})" if poll.full_every else str(usual)
 
 
 def _count(log: Path, port: int, request: bytes) -> Count:

@@ -1,6 +1,7 @@
-"""A gunicorn configuration whose worker writes each statement that SQLite runs to a file.
+"""gunicorn's configuration, the same for every contender.
 
-The file is named by BENCHMARK_TRACE; without it (PostgreSQL keeps a log itself) nothing is done.
+With BENCHMARK_TRACE in the environment, which is never so while anything is measured, the workers
+write each statement that SQLite runs to the file that it names. (PostgreSQL keeps a log itself.)
 """
 
 from __future__ import annotations
@@ -8,6 +9,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from typing import Any
+
+worker_class = "sync"
+loglevel = "warning"
+control_socket_disable = True
 
 _connect = sqlite3.connect
 

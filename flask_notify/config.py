@@ -38,9 +38,7 @@ def _is_flag(value: Any) -> bool:
 
 
 def _is_prefix(value: Any) -> bool:
-    return isinstance(value, str) and (
-        value == "" or (value.startswith("/") and not value.endswith("/"))
-    )
+    return isinstance(value, str) and (value == "" or (value.startswith("/") and not value.endswith("/")))
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -112,9 +110,7 @@ class Settings:
         for setting in SETTINGS:
             value = config.setdefault(setting.name, setting.default)
             if not setting.check(value):
-                raise ConfigurationError(
-                    f"{setting.name} must be {setting.expected}, got {value!r}"
-                )
+                raise ConfigurationError(f"{setting.name} must be {setting.expected}, got {value!r}")
         _refuse_unknown(config)
         self.url_prefix: str = config["NOTIFY_URL_PREFIX"]
         self.poll_interval: float = config["NOTIFY_POLL_INTERVAL"]
@@ -131,8 +127,7 @@ def _refuse_unknown(config: Mapping[str, Any]) -> None:
     for key in config:
         if key.startswith("NOTIFY_") and key not in known:
             raise ConfigurationError(
-                f"{key} is not a setting of Flask-Notify. The settings are: "
-                + ", ".join(sorted(known))
+                f"{key} is not a setting of Flask-Notify. The settings are: " + ", ".join(sorted(known))
             )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import Session, SessionTransaction
@@ -75,11 +75,12 @@ class Box:
         self.written: list[Change] = []
 
 
-def collect(session: Session, change: Change) -> None:
-    """Keep a change until the session commits; a rollback drops it.
+def collect(change: Change) -> None:
+    """Keep a change until the recipient's session commits; a rollback drops it.
 
     :raises EmittedTooLate: if the transaction has been stamped already.
     """
+    session = session_of(change.models, change.recipient)
     if not session.in_transaction():
         session.begin()  # or a rollback would fire no event, and the change would live on
     box = session.info.get(_KEY)
@@ -240,4 +241,4 @@ def key_of(recipient: Any) -> RecipientKey | None:
 
 def session_of(models: Models, recipient: Any) -> Session:
     """Return the session that a user is in, else the application's current one."""
-    return cast(Session, Session.object_session(recipient) or models.db.session())
+    return Session.object_session(recipient) or models.db.session()

@@ -113,12 +113,12 @@ class Notify:
         return found
 
     @property
-    def Inbox(self) -> type[InboxColumns]:
+    def Inbox(self) -> type[InboxColumns]:  # noqa: N802  # it is a class
         """The mapped class of the table ``notify_inbox``."""
         return self.models.Inbox
 
     @property
-    def Notification(self) -> type[NotificationColumns]:
+    def Notification(self) -> type[NotificationColumns]:  # noqa: N802  # likewise
         """The mapped class of the table ``notify_notification``."""
         return self.models.Notification
 
@@ -210,9 +210,7 @@ def _once(prepare: Callable[[], CursorReader | None]) -> Callable[[], CursorRead
 def _current_notify() -> Notify:
     state = current_app.extensions.get("notify")
     if state is None:
-        raise ConfigurationError(
-            f"{current_app.name!r} has no Flask-Notify. Call notify.init_app(app)."
-        )
+        raise ConfigurationError(f"{current_app.name!r} has no Flask-Notify. Call notify.init_app(app).")
     return cast(State, state).notify
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
     Connection,
     Double,
+    Result,
+    Select,
     any_,
     bindparam,
     func,
@@ -57,9 +60,7 @@ def advance(
         return _advance_sqlite(connection, models, keys, steps * STEP, now)
     if dialect in ("mysql", "mariadb"):
         return _advance_mariadb(connection, models, keys, steps * STEP, now)
-    raise ConfigurationError(
-        f"Flask-Notify works on PostgreSQL, MariaDB, MySQL and SQLite, got {dialect!r}"
-    )
+    raise ConfigurationError(f"Flask-Notify works on PostgreSQL, MariaDB, MySQL and SQLite, got {dialect!r}")
 
 
 def _advance_postgresql(
@@ -68,14 +69,12 @@ def _advance_postgresql(
     # One array, however many keys: a list of parameters would end at 65,535 of them.
     key_array = bindparam("keys", list(keys), ARRAY(models.key_column.type))
     wanted = models.key_column == any_(type_coerce(key_array, ARRAY(models.key_column.type)))
-    statement = postgresql.insert(models.inbox).from_select(
-        ["recipient_id", "cursor"], _rows(models, wanted, now)
-    )
+    statement = postgresql.insert(models.inbox).from_select(["recipient_id", "cursor"], _rows(models, wanted, now))
     upsert = statement.on_conflict_do_update(
         index_elements=["recipient_id"],
         set_={"cursor": func.greatest(statement.excluded.cursor, models.inbox.c.cursor + gap)},
     ).returning(models.inbox.c.recipient_id, models.inbox.c.cursor)
-    return {key: cursor for key, cursor in connection.execute(upsert)}
+    return _cursors(connection.execute(upsert))
 
 
 def _advance_sqlite(
@@ -91,7 +90,7 @@ def _advance_sqlite(
             index_elements=["recipient_id"],
             set_={"cursor": func.max(statement.excluded.cursor, models.inbox.c.cursor + gap)},
         ).returning(models.inbox.c.recipient_id, models.inbox.c.cursor)
-        cursors.update({key: cursor for key, cursor in connection.execute(upsert)})
+        cursors.update(_cursors(connection.execute(upsert)))
     return cursors
 
 
@@ -110,22 +109,24 @@ def _advance_mariadb(
     connection.execute(lock.with_for_update()).all()
     forward = func.greatest(literal(now, Double), inbox.cursor + gap)
     connection.execute(update(models.inbox).where(wanted).values(cursor=forward))
-    rows = connection.execute(select(inbox.recipient_id, inbox.cursor).where(wanted))
-    return {key: cursor for key, cursor in rows}
+    cursors = select(inbox.recipient_id, inbox.cursor).where(wanted)
+    return _cursors(connection.execute(cursors))
 
 
-def _make_mariadb(
-    connection: Connection, models: Models, missing: Sequence[RecipientKey]
-) -> None:
+def _make_mariadb(connection: Connection, models: Models, missing: Sequence[RecipientKey]) -> None:
     rows = _rows(models, models.key_column.in_(missing), now=0.0)
     make = mysql.insert(models.inbox).prefix_with("IGNORE")
     connection.execute(make.from_select(["recipient_id", "cursor"], rows))
 
 
-def _rows(models: Models, wanted: ColumnElement[bool], now: float):  # type: ignore[no-untyped-def]
+def _rows(models: Models, wanted: ColumnElement[bool], now: float) -> Select[tuple[Any, float]]:
     """Select from the user table: a user who was deleted meanwhile is no error, but no row."""
     key = models.key_column
     return select(key, literal(now, Double)).where(wanted).order_by(key)
+
+
+def _cursors(result: Result[Any]) -> dict[RecipientKey, float]:
+    return {row.recipient_id: row.cursor for row in result}
 
 
 def _batches(keys: Sequence[RecipientKey], size: int) -> Iterator[list[RecipientKey]]:

@@ -50,16 +50,10 @@ class InboxColumns:
     recipient_id: Mapped[RecipientKey]
     cursor: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
     """The newest timestamp, in Unix seconds; strictly increasing, in commit order."""
-    reset_cursor: Mapped[float] = mapped_column(
-        Double, nullable=False, default=0.0, server_default="0"
-    )
+    reset_cursor: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
     """A ``since`` older than this gets the whole state (see ``flask notify reset-cursors``)."""
-    unseen_count: Mapped[int] = mapped_column(
-        Integer, nullable=False, default=0, server_default="0"
-    )
-    unseen_cursor: Mapped[float] = mapped_column(
-        Double, nullable=False, default=0.0, server_default="0"
-    )
+    unseen_count: Mapped[int] = mapped_column(Integer, nullable=False, default=0, server_default="0")
+    unseen_cursor: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
     """The cursor at which ``unseen_count`` changed last."""
 
 
@@ -82,9 +76,7 @@ class NotificationColumns:
     """The JSON text of the value; None where the name was removed."""
     expires_at: Mapped[float | None] = mapped_column(Double, nullable=True)
     """Unix seconds after which the value is gone, or None."""
-    removed: Mapped[bool] = mapped_column(
-        Boolean, nullable=False, default=False, server_default=false()
-    )
+    removed: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default=false())
 
     def get_data(self) -> Any:
         """Return the value that was emitted; None where the name was removed."""
@@ -146,9 +138,7 @@ def build(db: SQLAlchemy, user_mapper: Mapper[Any]) -> Models:
     # application that updates its user rows would deadlock with its own notifications.
     Inbox = _map(db, table.metadata, "NotifyInbox", InboxColumns, key, _key_of(table))
     inbox_key = Inbox.__table__.c.recipient_id
-    Notification = _map(
-        db, table.metadata, "NotifyNotification", NotificationColumns, key, inbox_key
-    )
+    Notification = _map(db, table.metadata, "NotifyNotification", NotificationColumns, key, inbox_key)
     return Models(db, user_mapper, Inbox, Notification)
 
 

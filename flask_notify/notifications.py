@@ -38,9 +38,11 @@ class ValueChange(emission.Change):
         self.name = name
         self.payload = payload
         self.expires_in = expires_in
-        self.notification = models.Notification(
-            recipient_id=self.key, name=name, payload_json=payload, removed=payload is None
-        )
+        self.notification = models.Notification()
+        self.notification.recipient_id = self.key
+        self.notification.name = name
+        self.notification.payload_json = payload
+        self.notification.removed = payload is None
 
     @property
     def subject(self) -> Hashable:
@@ -87,13 +89,10 @@ def _upsert(table: Table, dialect: str) -> Insert:
             set_={column: on_sqlite.excluded[column] for column in columns},
         )
     on_mariadb = mysql.insert(table)
-    return on_mariadb.on_duplicate_key_update(
-        {column: on_mariadb.inserted[column] for column in columns}
-    )
+    return on_mariadb.on_duplicate_key_update({column: on_mariadb.inserted[column] for column in columns})
 
 
 def add(
-    session: Session,
     models: Models,
     recipient: Any,
     name: str,
@@ -115,11 +114,11 @@ def add(
     check_expiry(expires_in)
     change = ValueChange(models, recipient, name, payload, expires_in)
     if name != UNREAD_COUNT:
-        emission.collect(session, change)
+        emission.collect(change)
     return change.notification
 
 
-def remove(session: Session, models: Models, recipient: Any, name: str) -> NotificationColumns:
+def remove(models: Models, recipient: Any, name: str) -> NotificationColumns:
     """Collect the removal of a name; clients are told that it is gone.
 
     :raises InvalidName: see :func:`check_name`.
@@ -127,7 +126,7 @@ def remove(session: Session, models: Models, recipient: Any, name: str) -> Notif
     check_name(name)
     change = ValueChange(models, recipient, name, payload=None)
     if name != UNREAD_COUNT:
-        emission.collect(session, change)
+        emission.collect(change)
     return change.notification
 
 
@@ -140,9 +139,7 @@ def check_name(name: object) -> None:
     if not isinstance(name, str):
         raise InvalidName(f"A notification's name must be a str, got {type(name).__name__}")
     if not 1 <= len(name) <= MAX_NAME:
-        raise InvalidName(
-            f"A notification's name must have 1 to {MAX_NAME} characters, got {len(name)}"
-        )
+        raise InvalidName(f"A notification's name must have 1 to {MAX_NAME} characters, got {len(name)}")
     if name != name.strip():
         raise InvalidName(f"A notification's name must not begin or end in space, got {name!r}")
     if "\0" in name or any("\ud800" <= char <= "\udfff" for char in name):
@@ -184,14 +181,10 @@ def check_expiry(expires_in: object) -> None:
         or not math.isfinite(expires_in)
         or expires_in <= 0
     ):
-        raise InvalidPayload(
-            f"expires_in must be a positive number of seconds or None, got {expires_in!r}"
-        )
+        raise InvalidPayload(f"expires_in must be a positive number of seconds or None, got {expires_in!r}")
 
 
-def live(
-    session: Session, models: Models, recipient: Any, *, now: float
-) -> list[NotificationColumns]:
+def live(session: Session, models: Models, recipient: Any, *, now: float) -> list[NotificationColumns]:
     """Return what a recipient has, oldest first, with what the session has collected on top.
 
     :param now: Unix seconds; what has expired by then is left out.
@@ -204,14 +197,10 @@ def live(
     ]
     collected = {change.name: change for change in changes}
     key = emission.key_of(recipient)
-    stored = session.scalars(
-        select(Notification).where(Notification.recipient_id == key).order_by("timestamp")
-    )
+    stored = session.scalars(select(Notification).where(Notification.recipient_id == key).order_by("timestamp"))
     present = [
         row
         for row in stored
-        if row.name not in collected
-        and not row.removed
-        and (row.expires_at is None or row.expires_at > now)
+        if row.name not in collected and not row.removed and (row.expires_at is None or row.expires_at > now)
     ]
     return present + [c.notification for c in collected.values() if not c.notification.removed]

@@ -29,9 +29,7 @@ class RecipientMixin:
     __notify_overrides__: ClassVar[frozenset[str] | set[str]] = frozenset()
     """Names of this mixin that the user model means to override."""
 
-    def add_notification(
-        self, name: str, data: Any, *, expires_in: float | None = None
-    ) -> models.NotificationColumns:
+    def add_notification(self, name: str, data: Any, *, expires_in: float | None = None) -> models.NotificationColumns:
         """Give the user a live value; it replaces what they have under that name.
 
         Nothing is committed: the value is written when the caller commits, and a rollback
@@ -48,7 +46,6 @@ class RecipientMixin:
         if name == notifications.UNREAD_COUNT:
             _warn_of_count()
         return notifications.add(
-            emission.session_of(mine, self),
             mine,
             self,
             name,
@@ -66,7 +63,7 @@ class RecipientMixin:
         mine = models_of(self)
         if name == notifications.UNREAD_COUNT:
             _warn_of_count()
-        return notifications.remove(emission.session_of(mine, self), mine, self, name)
+        return notifications.remove(mine, self, name)
 
     @property
     def notifications(self) -> list[models.NotificationColumns]:
@@ -86,9 +83,8 @@ class RecipientMixin:
 
 def models_of(user: Any) -> models.Models:
     """Return the tables that were mapped for a user's model."""
-    found = find_models(type(user).__fsa__)
-    assert found is not None, "mapped with the user model, by _after_mapper_constructed"
-    return found
+    db: SQLAlchemy = type(user).__fsa__
+    return cast(models.Models, db.metadata.info[_KEY])  # put there when the model was mapped
 
 
 def find_models(db: SQLAlchemy) -> models.Models | None:

@@ -93,8 +93,9 @@ def make_app(
 ) -> Site:
     """Build an application on the database at ``url``.
 
-    ``key`` is one of `KEYS`, ``base`` one of `BASES`; ``attributes`` are further attributes of the user model;
-    ``config`` is the application's configuration. Without ``login`` there is no Flask-Login.
+    ``key`` is one of `KEYS`, ``base`` one of `BASES`; ``attributes`` are further attributes of
+    the user model; ``config`` is the application's configuration. Without ``login`` there is no
+    Flask-Login.
     """
     app = Flask("tests.apps")
     app.config.update(
@@ -124,7 +125,7 @@ def make_db(base: str) -> SQLAlchemy:
 
 
 def make_user_model(db: SQLAlchemy, key: str, attributes: Mapping[str, Any]) -> Any:
-    """Return a user model with a key of that kind, a unique ``name`` and a number ``last_seen``."""
+    """Return a user model with a key of that kind, a unique ``name`` and a ``last_seen``."""
     columns = {
         "__tablename__": "user",
         "id": db.Column(primary_key=True, **KEYS[key]()),
@@ -132,7 +133,9 @@ def make_user_model(db: SQLAlchemy, key: str, attributes: Mapping[str, Any]) -> 
         "last_seen": db.Column(db.Double),
     }
     return new_class(
-        "User", (RecipientMixin, UserMixin, db.Model), exec_body=lambda body: body.update(columns, **attributes)
+        "User",
+        (RecipientMixin, UserMixin, db.Model),
+        exec_body=lambda body: body.update(columns, **attributes),
     )
 
 

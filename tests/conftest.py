@@ -34,7 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test with a `database` on every kind that it asks for, one with `any_site` on every kind of application."""
+    """Run a test with a `database` on every kind that it asks for.
+
+    One with `any_site` is run with every kind of application.
+    """
     if "variant" in metafunc.fixturenames:
         variants = whole() if metafunc.config.getoption("matrix") else pairwise()
         parameters = [pytest.param(variant, variant.database, id="-".join(variant)) for variant in variants]
@@ -121,7 +124,10 @@ def site(build: Callable[..., Site]) -> Site:
 
 @pytest.fixture
 def any_site(build: Callable[..., Site], variant: Variant) -> Site:
-    """An application of each kind in turn: keys × bases × databases (pairwise, or whole with --matrix)."""
+    """An application of each kind in turn: keys × bases × databases.
+
+    The kinds are paired, or combined in every way with --matrix.
+    """
     return build(key=variant.key, base=variant.base)
 
 

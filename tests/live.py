@@ -29,7 +29,8 @@ class Request(NamedTuple):
 class LiveServer:
     """Serve an application at ``url``; it can be stopped, and started again on the same port.
 
-    ``requests`` holds every answered request, ``answered`` is notified of each: wait with :meth:`wait_for`.
+    ``requests`` holds every answered request; ``answered`` is notified of each, and
+    :meth:`wait_for` waits for a number of polls.
     """
 
     def __init__(self, app: WSGIApplication) -> None:

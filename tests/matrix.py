@@ -23,7 +23,7 @@ def whole() -> list[Variant]:
 
 
 def pairwise() -> list[Variant]:
-    """Return a third of them, in which every two choices meet: a Latin square over keys and bases."""
+    """Return a third of them, in which every two choices meet: a Latin square."""
     return [
         Variant(key, base, DATABASE_NAMES[(row + column) % len(DATABASE_NAMES)])
         for row, key in enumerate(KEYS)

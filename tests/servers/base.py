@@ -1,4 +1,4 @@
-"""A server process of the tests' own: private port, private directory, stopped by its own process id."""
+"""A server process of the tests' own: private port and directory, stopped by its process id."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STOP_SECONDS = 30
 
 
 class Unavailable(Exception):
-    """Something that a test needs is not on this machine; ``install`` is the command that brings it."""
+    """Something that a test needs is not on this machine; ``install`` would bring it."""
 
     def __init__(self, what: str, install: str) -> None:
         super().__init__(f"{what} cannot be had here; to install it: {install}")
@@ -35,8 +35,8 @@ class ServerFailed(Exception):
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that is free and stays free of outgoing connections.
 
-    Ports that the system hands out by itself are avoided: while a server is down for a restart, a client's own
-    connection could otherwise be given the server's port.
+    Ports that the system hands out by itself are avoided: while a server is down for a restart, a
+    client's own connection could otherwise be given the server's port.
     """
     for port in random.SystemRandom().sample(range(20000, 32000), 200):
         with socket.socket() as probe:
@@ -170,5 +170,5 @@ class Server:
 
 
 def _dies_with_parent() -> list[str]:
-    """Return a prefix that ends the server when the test run itself is killed, where the system has one."""
+    """Return a prefix that ends the server when the test run itself is killed."""
     return ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []

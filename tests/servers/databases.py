@@ -15,12 +15,18 @@ from .mariadb import MariaDB
 from .postgresql import PostgreSQL
 
 DATABASE_NAMES = ("sqlite", "postgresql", "mariadb")
-SERVERS: dict[str, Callable[[], PostgreSQL | MariaDB]] = {"postgresql": PostgreSQL, "mariadb": MariaDB}
+SERVERS: dict[str, Callable[[], PostgreSQL | MariaDB]] = {
+    "postgresql": PostgreSQL,
+    "mariadb": MariaDB,
+}
 
 
 @dataclass(frozen=True)
 class Database:
-    """An empty database: ``name`` is its kind, ``url`` is for SQLAlchemy, ``server`` is None for SQLite."""
+    """An empty database.
+
+    ``name`` is its kind, ``url`` is for SQLAlchemy, ``server`` is None for SQLite.
+    """
 
     name: str
     url: str
@@ -35,7 +41,10 @@ class Databases:
         self._numbers = itertools.count(1)
 
     def server(self, name: str) -> PostgreSQL | MariaDB:
-        """Return the running server of that name; raises :class:`Unavailable` where it cannot be had."""
+        """Return the running server of that name.
+
+        :raises Unavailable: where it cannot be had.
+        """
         if name not in self._servers:
             try:
                 self._servers[name] = SERVERS[name]()
@@ -70,7 +79,7 @@ class Databases:
 
 
 def sqlite_database(name: str, directory: Path) -> Database:
-    """Return a database file in the directory, switched to write-ahead logging for ``sqlite-wal``."""
+    """Return a database file in the directory; ``sqlite-wal`` has write-ahead logging on."""
     file = directory / "test.sqlite"
     if name == "sqlite-wal":
         with closing(sqlite3.connect(file)) as connection:

@@ -12,7 +12,10 @@ INSTALL = "apt-get install -y --no-install-recommends mariadb-server"
 
 
 class MariaDB(Server):
-    """A MariaDB server; each commit reaches the system's cache, so that a killed server has lost none."""
+    """A MariaDB server.
+
+    Each commit reaches the system's cache, so that a killed server has lost none.
+    """
 
     name = "mariadb"
     account = "mysql"
@@ -34,9 +37,10 @@ class MariaDB(Server):
         self._execute(f"CREATE DATABASE `{database}`")
 
     def drop(self, database: str) -> None:
-        """Drop a database together with the connections to it, whose open transactions would hold the drop up."""
+        """Drop a database and the connections to it: their open transactions would hold it up."""
         connected = self._execute(
-            "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> connection_id()", (database,)
+            "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> connection_id()",
+            (database,),
         )
         for (connection,) in connected:
             self._kill_connection(connection)
@@ -69,7 +73,8 @@ class MariaDB(Server):
             "bind-address": "127.0.0.1",
             "port": self.port,
             "transaction-isolation": "READ-COMMITTED",
-            # The usual collation of an installation, blind to case: what must tell "Task" from "task" has to say so.
+            # The usual collation of an installation, blind to case: what must tell "Task" from
+            # "task" has to say so.
             "character-set-server": "utf8mb4",
             "collation-server": "utf8mb4_general_ci",
             "innodb-flush-log-at-trx-commit": 2,
@@ -111,7 +116,10 @@ class MariaDB(Server):
 
 def _find(*names: str) -> str:
     for name in names:
-        for path in (shutil.which(name), shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin")):
+        for path in (
+            shutil.which(name),
+            shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin"),
+        ):
             if path:
                 return path
     raise Unavailable("MariaDB", INSTALL)

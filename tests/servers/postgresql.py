@@ -18,7 +18,8 @@ class PostgreSQL(Server):
     name = "postgresql"
     account = "postgres"
     stop_signal = signal.SIGINT
-    # The immediate shutdown: like a crash, but it takes the children along, so that a start right after works.
+    # The immediate shutdown: like a crash, but it takes the children along, so that a start
+    # right after it works.
     kill_signal = signal.SIGQUIT
 
     def __init__(self) -> None:
@@ -41,7 +42,8 @@ class PostgreSQL(Server):
 
     def prepare(self) -> None:
         """Make the data directory."""
-        # A linguistic collation sorts unlike Python does: code that relies on Python's order is found out.
+        # A linguistic collation sorts unlike Python does: code that relies on Python's order is
+        # found out.
         self.run(
             [
                 str(self.binaries / "initdb"),
@@ -81,7 +83,12 @@ class PostgreSQL(Server):
 
     def _execute(self, statement: str) -> None:
         with _driver().connect(
-            host="127.0.0.1", port=self.port, user="notify", dbname="postgres", autocommit=True, connect_timeout=5
+            host="127.0.0.1",
+            port=self.port,
+            user="notify",
+            dbname="postgres",
+            autocommit=True,
+            connect_timeout=5,
         ) as connection:
             connection.execute(statement)
 

@@ -1,0 +1,1 @@
+"""Several real connections, threads and processes at once."""

@@ -1,0 +1,485 @@
+"""Emitting is part of the caller's transaction."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from flask_notify.errors import EmittedTooLate, TransactionFailed
+from tests.apps import Site
+from tests.concurrency.clients import Poller
+from tests.servers import Database
+
+
+@pytest.fixture
+def session(site: Site) -> Iterator[Session]:
+    with site.app.app_context():
+        yield site.db.session()
+
+
+@pytest.fixture
+def susan(site: Site) -> Any:
+    return site.add_user("susan")
+
+
+def stored(site: Site) -> dict[str, Any]:
+    """Read what another connection sees."""
+    Notification: Any = site.notify.Notification
+    with site.app.app_context():
+        return {row.name: row.get_data() for row in site.db.session.scalars(select(Notification)) if not row.removed}
+
+
+def test_nothing_is_visible_before_the_commit(site: Site, session: Session, susan: Any) -> None:
+    notification = site.user(susan).add_notification("x", 1)
+
+    assert stored(site) == {}
+    assert not notification.timestamp
+    session.commit()
+    assert stored(site) == {"x": 1}
+    assert notification.timestamp > 1.7e9
+
+
+def test_a_rollback_leaves_nothing(site: Site, session: Session, susan: Any) -> None:
+    site.user(susan).add_notification("x", 1)
+    session.rollback()
+
+    session.commit()
+
+    assert stored(site) == {}
+
+
+def test_a_session_that_had_not_begun_forgets_what_was_rolled_back(site: Site, session: Session, susan: Any) -> None:
+    user = site.user(susan)
+    session.expunge(user)
+    session.rollback()
+    user.add_notification("x", 1)
+    session.rollback()
+
+    session.commit()
+
+    assert stored(site) == {}
+
+
+def test_a_closed_session_forgets(site: Site, session: Session, susan: Any) -> None:
+    site.user(susan).add_notification("x", 1)
+    session.close()
+
+    session.commit()
+
+    assert stored(site) == {}
+
+
+def test_a_released_savepoint_keeps_its_work_and_a_rolled_back_one_drops_it(
+    site: Site, session: Session, susan: Any
+) -> None:
+    user = site.user(susan)
+    user.add_notification("outer", 1)
+    with session.begin_nested():
+        user.add_notification("kept", 2)
+    savepoint = session.begin_nested()
+    user.add_notification("dropped", 3)
+    with session.begin_nested():
+        user.add_notification("inner", 4)
+    savepoint.rollback()
+
+    assert stored(site) == {}
+    session.commit()
+    assert stored(site) == {"outer": 1, "kept": 2}
+
+
+def test_the_first_emission_inside_a_savepoint_goes_with_it(site: Site, session: Session, susan: Any) -> None:
+    user = site.user(susan)
+    savepoint = session.begin_nested()
+    user.add_notification("dropped", 1)
+    savepoint.rollback()
+
+    session.commit()
+
+    assert stored(site) == {}
+
+
+def test_a_savepoint_whose_flush_fails_drops_its_work(site: Site, session: Session, susan: Any) -> None:
+    user = site.user(susan)
+    user.add_notification("outer", 1)
+
+    def fail() -> None:
+        with session.begin_nested():
+            user.add_notification("dropped", 2)
+            session.add(site.User(name="susan"))
+
+    with pytest.raises(IntegrityError):
+        fail()
+
+    session.commit()
+
+    assert stored(site) == {"outer": 1}
+
+
+def test_a_released_savepoint_goes_with_the_outer_rollback(site: Site, session: Session, susan: Any) -> None:
+    user = site.user(susan)
+    with session.begin_nested():
+        user.add_notification("x", 1)
+    session.rollback()
+
+    session.commit()
+
+    assert stored(site) == {}
+
+
+def test_the_outer_commit_writes_what_an_open_savepoint_collected(site: Site, session: Session, susan: Any) -> None:
+    user = site.user(susan)
+    session.commit()
+    with session.begin():
+        user = site.user(susan)
+        user.add_notification("outer", 0)
+        session.begin_nested()
+        user.add_notification("open", 1)
+        session.begin_nested()
+        user.add_notification("deeper", 2)
+
+    assert stored(site) == {"outer": 0, "open": 1, "deeper": 2}
+
+
+def test_committing_an_outer_savepoint_over_an_open_one_writes_nothing_yet(
+    site: Site, session: Session, susan: Any
+) -> None:
+    user = site.user(susan)
+    outer = session.begin_nested()
+    session.begin_nested()
+    user.add_notification("x", 1)
+    outer.commit()
+
+    user.add_notification("y", 2)
+    session.commit()
+
+    assert stored(site) == {"x": 1, "y": 2}
+
+
+def test_a_flush_that_fails_in_the_commit_leaves_nothing_and_the_session_usable(
+    site: Site, session: Session, susan: Any
+) -> None:
+    site.user(susan).add_notification("x", 1)
+    session.add(site.User(name="susan"))
+    with pytest.raises(IntegrityError):
+        session.commit()
+    session.rollback()
+
+    site.user(susan).add_notification("y", 2)
+    session.commit()
+
+    assert stored(site) == {"y": 2}
+
+
+def test_a_write_that_fails_cannot_be_committed_by_halves(site: Site, session: Session, susan: Any) -> None:
+    session.execute(text("DROP TABLE notify_notification"))
+    session.commit()
+    site.user(susan).add_notification("x", 1)
+    with pytest.raises(Exception, match="notify_notification"):
+        session.commit()
+
+    with pytest.raises(TransactionFailed, match="rollback"):
+        session.commit()
+    session.rollback()
+
+    Inbox: Any = site.notify.Inbox
+    assert session.scalar(select(Inbox.cursor)) == 0
+
+
+def test_emitting_after_the_stamp_is_refused(site: Site, session: Session, susan: Any) -> None:
+    def emit_late(_: Session) -> None:
+        with pytest.raises(EmittedTooLate, match="before you call commit"):
+            site.user(susan).add_notification("late", 1)
+
+    event.listen(session, "before_commit", emit_late)
+    site.user(susan).name = "Susan"
+    session.commit()
+
+    assert stored(site) == {}
+
+
+def test_emitting_in_a_flush_of_the_commit_is_in_time(site: Site, session: Session, susan: Any) -> None:
+    user = site.user(susan)
+
+    def emit_in_flush(*_: object) -> None:
+        if not user.notifications:
+            user.add_notification("flushed", 1)
+
+    user.add_notification("x", 0)
+    session.rollback()
+    event.listen(session, "after_flush", emit_in_flush)
+    user.name = "Susan"
+    session.flush()
+    session.commit()
+
+    assert stored(site) == {"flushed": 1}
+
+
+def test_of_several_writes_of_one_name_the_last_counts(site: Site, session: Session, susan: Any) -> None:
+    user = site.user(susan)
+    user.add_notification("x", 1)
+    user.add_notification("y", 2)
+    user.add_notification("x", 3)
+    user.add_notification("z", 4)
+    user.remove_notification("z")
+    session.commit()
+
+    assert stored(site) == {"x": 3, "y": 2}
+    assert [item["name"] for item in Poller(site, susan).poll()][:2] == ["y", "x"]
+
+
+def test_a_user_who_is_not_stored_yet_is_told_at_the_commit(site: Site, session: Session) -> None:
+    user = site.User(name="new")
+    session.add(user)
+    user.add_notification("welcome", "Hello")
+    session.commit()
+
+    assert stored(site) == {"welcome": "Hello"}
+
+
+def test_a_user_who_is_never_stored_is_told_of_with_a_warning(site: Site, session: Session) -> None:
+    site.User(name="nobody").add_notification("x", 1)
+
+    with pytest.warns(UserWarning, match="not in the session"):
+        session.commit()
+
+    assert stored(site) == {}
+
+
+def test_a_user_who_is_deleted_in_the_same_transaction_is_no_error(site: Site, session: Session, susan: Any) -> None:
+    user = site.user(susan)
+    user.add_notification("x", 1)
+    session.delete(user)
+    user.add_notification("y", 2)
+    session.commit()
+
+    assert stored(site) == {}
+
+
+def test_a_user_whom_another_transaction_has_deleted_is_no_error(site: Site, session: Session, susan: Any) -> None:
+    user = site.user(susan)
+    session.commit()
+    session.refresh(user)
+    session.rollback()
+    with site.app.app_context():
+        site.db.session.delete(site.user(susan))
+        site.db.session.commit()
+
+    user.add_notification("x", 1)
+    session.commit()
+
+    assert stored(site) == {}
+
+
+def test_a_user_who_has_no_inbox_gets_one(site: Site, session: Session, susan: Any) -> None:
+    session.execute(text("DELETE FROM notify_inbox"))
+    session.commit()
+
+    site.user(susan).add_notification("x", 1)
+    session.commit()
+
+    assert stored(site) == {"x": 1}
+    assert Poller(site, susan).poll()[0]["data"] == 1
+
+
+def test_a_session_of_ones_own_emits_as_well(site: Site, susan: Any) -> None:
+    with site.app.app_context():
+        engine = site.db.engine
+    with Session(engine) as session, session.begin():
+        session.get_one(site.User, susan).add_notification("x", 1)
+
+    assert stored(site) == {"x": 1}
+
+
+def test_thousands_of_recipients_fit_in_one_transaction(site: Site, session: Session) -> None:
+    users = [site.User(name=f"user {number}") for number in range(2_000)]
+    session.add_all(users)
+    for user in users:
+        user.add_notification("x", 1)
+    session.commit()
+
+    Notification: Any = site.notify.Notification
+    assert len(session.scalars(select(Notification)).all()) == 2_000
+
+
+def test_the_first_to_write_may_be_the_last_to_commit(site: Site, susan: Any) -> None:
+    poller = Poller(site, susan)
+    with site.app.app_context():
+        first = Session(site.db.engine)
+    first.get_one(site.User, susan).add_notification("first", 1)
+
+    site.emit(susan, "second", 2)
+    poller.poll()
+    first.commit()
+    poller.poll()
+
+    assert poller.state == {"first": 1, "second": 2}
+
+
+@pytest.mark.databases("postgresql", "mariadb")
+def test_a_commit_that_hangs_holds_back_the_ones_behind_it(site: Site, susan: Any) -> None:
+    poller = Poller(site, susan)
+    stamped, go_on = threading.Event(), threading.Event()
+    first = SlowCommit(site, susan, "first", stamped, go_on)
+    first.start()
+    assert stamped.wait(10)
+    second = threading.Thread(target=site.emit, args=(susan, "second", 2))
+    second.start()
+
+    poller.poll()
+    assert poller.state == {}
+    go_on.set()
+    first.join(10)
+    second.join(10)
+    poller.poll()
+
+    assert poller.state == {"first": 1, "second": 2}
+    assert [name for name, _ in poller.told] == ["first", "second"]
+
+
+class SlowCommit(threading.Thread):
+    """Emits, and then waits between the stamp and the database's commit, with the lock held."""
+
+    def __init__(self, site: Site, key: Any, name: str, stamped: threading.Event, go_on: threading.Event) -> None:
+        super().__init__()
+        self.site, self.key, self.emitted, self.stamped, self.go_on = site, key, name, stamped, go_on
+
+    def run(self) -> None:
+        """Emit, in a session of the thread's own."""
+        with self.site.app.app_context():
+            engine = self.site.db.engine
+            event.listen(engine, "commit", self._wait)
+            self.site.user(self.key).add_notification(self.emitted, 1)
+            self.site.db.session.commit()
+
+    def _wait(self, _: object) -> None:
+        if threading.current_thread() is self:
+            self.stamped.set()
+            assert self.go_on.wait(10)
+
+
+def test_a_clock_that_steps_back_keeps_the_order(site: Site, susan: Any) -> None:
+    poller = Poller(site, susan)
+    site.emit(susan, "before", 1)
+    poller.poll()
+    now = site.notify.clock
+    site.notify.clock = lambda: now() - 3600
+    site.emit(susan, "after", 2)
+    poller.poll()
+
+    assert poller.state == {"before": 1, "after": 2}
+    timestamps = [timestamp for _, timestamp in poller.told]
+    assert timestamps == sorted(set(timestamps))
+
+
+def test_names_that_differ_in_case_are_two_names(site: Site, susan: Any) -> None:
+    site.emit(susan, "Task", 1)
+    site.emit(susan, "task", 2)
+
+    assert stored(site) == {"Task": 1, "task": 2}
+
+
+def test_counts_and_values_of_the_same_transaction_include_what_it_has_collected(
+    site: Site, session: Session, susan: Any
+) -> None:
+    session.commit()
+    site.emit(susan, "old", 1)
+    site.emit(susan, "gone", 1)
+    user = site.user(susan)
+    user.add_notification("old", 2)
+    user.add_notification("new", 3)
+    user.remove_notification("gone")
+
+    assert {n.name: n.get_data() for n in user.notifications} == {"old": 2, "new": 3}
+
+
+def test_every_kind_of_application_emits_and_polls(any_site: Site) -> None:
+    key = any_site.add_user("susan")
+    poller = Poller(any_site, key)
+    any_site.emit(key, "x", {"a": [1, None, "ü", 2**70, 0.1]})
+
+    poller.poll()
+
+    assert poller.state == {"x": {"a": [1, None, "ü", 2**70, 0.1]}}
+    assert poller.poll() == []
+
+
+def test_a_session_that_only_reads_gets_no_box_and_runs_no_statement_of_ours(
+    site: Site, session: Session, susan: Any
+) -> None:
+    statements: list[str] = []
+    with site.app.app_context():
+        engine = site.db.engine
+    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    site.user(susan)
+
+    assert "flask_notify" not in session.info
+    session.commit()
+    assert [statement for statement in statements if "notify" in statement] == []
+    assert "flask_notify" not in session.info
+
+
+@pytest.mark.parametrize("pragma", ["OFF", "ON"])
+@pytest.mark.databases("sqlite")
+def test_the_next_user_with_a_reused_key_sees_nothing_of_the_last(site: Site, pragma: str) -> None:
+    with site.app.app_context():
+        event.listen(site.db.engine, "connect", lambda c, _: c.execute(f"PRAGMA foreign_keys={pragma}"))
+        site.db.engine.dispose()
+    first = site.add_user("first")
+    site.emit(first, "secret", 1)
+    with site.app.app_context():
+        site.db.session.delete(site.user(first))
+        site.db.session.commit()
+
+    second = site.add_user("second")
+
+    assert second == first
+    assert Poller(site, second).poll() == []
+
+
+@pytest.mark.databases("sqlite")
+def test_rows_that_a_bulk_delete_left_behind_are_not_the_next_users(site: Site) -> None:
+    first = site.add_user("first")
+    site.emit(first, "secret", 1)
+    with site.app.app_context():
+        site.db.session.execute(text('DELETE FROM "user"'))
+        site.db.session.commit()
+
+    second = site.add_user("second")
+
+    assert second == first
+    assert Poller(site, second).poll() == []
+
+
+def test_deleting_a_user_removes_everything_of_theirs(any_site: Site) -> None:
+    key = any_site.add_user("susan")
+    any_site.emit(key, "x", 1)
+    with any_site.app.app_context():
+        any_site.db.session.delete(any_site.user(key))
+        any_site.db.session.commit()
+        left = [
+            any_site.db.session.scalars(select(table.recipient_id)).all()
+            for table in (any_site.notify.Inbox, any_site.notify.Notification)
+        ]
+
+    assert left == [[], []]
+
+
+def test_applications_that_share_a_db_are_told_apart(database: Database, site: Site, susan: Any) -> None:
+    other = Flask("other")
+    other.config.update(SQLALCHEMY_DATABASE_URI=database.url, SECRET_KEY="other", NOTIFY_MAX_PAYLOAD=10)
+    site.db.init_app(other)
+    site.notify.init_app(other)
+    with other.app_context():
+        with pytest.raises(ValueError, match="at most 10 bytes"):
+            site.user(susan).add_notification("x", "x" * 20)
+        engine = site.db.engine
+    engine.dispose()
+    with site.app.app_context():
+        site.user(susan).add_notification("x", "x" * 20)

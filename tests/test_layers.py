@@ -1,0 +1,113 @@
+"""The imports within the package are acyclic and point down its layers."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "flask_notify"
+
+# From the bottom to the top: a module imports only what stands above it in this list.
+LAYERS = [
+    "errors",
+    "config",
+    "models",
+    "statements",
+    "inbox",
+    "emission",
+    "notifications",
+    "polling",
+    "recipient",
+    "web",
+    "web.ticket",
+    "web.session",
+    "web.fast_poll",
+    "web.poll",
+    "web.templating",
+    "cli",
+    "extension",
+    "",
+]
+
+KNOW_THE_REQUEST = {"recipient", "web.session", "web.poll", "web.templating"}
+OF_THE_REQUEST = {"request", "session", "current_user", "login_user", "has_request_context"}
+
+# No module of ours: the version, and what only stands there when the package is installed.
+NO_LAYER = {"__version__", "migrations"}
+
+
+def modules() -> dict[str, Path]:
+    """Return the package's own modules by their names within it; the package is ""."""
+    return {_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports(name: str) -> Iterator[tuple[str, str]]:
+    """Yield (module, name) for everything that a module imports from the package."""
+    path = modules()[name]
+    package = name.split(".") if name else []
+    if path.stem != "__init__":
+        package = package[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield from _imported(node, package)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "flask_notify":
+                    yield alias.name.partition(".")[2], ""
+
+
+def _imported(node: ast.ImportFrom, package: list[str]) -> Iterator[tuple[str, str]]:
+    if node.level:
+        base = package[: len(package) - node.level + 1] + (node.module or "").split(".")
+    elif node.module and node.module.split(".")[0] == "flask_notify":
+        base = node.module.split(".")[1:]
+    else:
+        return
+    prefix = ".".join(filter(None, base))
+    for alias in node.names:
+        submodule = f"{prefix}.{alias.name}".lstrip(".")
+        yield (submodule, "") if submodule in modules() else (prefix, alias.name)
+
+
+def test_every_module_has_its_layer() -> None:
+    assert sorted(modules()) == sorted(LAYERS)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_module_imports_only_from_lower_layers(name: str) -> None:
+    lower = LAYERS[: LAYERS.index(name)]
+    needed = {module for module, imported in imports(name) if imported not in NO_LAYER}
+
+    assert needed <= set(lower)
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYERS) - KNOW_THE_REQUEST))
+def test_a_module_below_the_web_knows_neither_request_nor_current_user(name: str) -> None:
+    tree = ast.parse(modules()[name].read_text())
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("flask")
+        for alias in node.names
+    }
+
+    assert not imported & OF_THE_REQUEST
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_module_reads_in_one_sitting(name: str) -> None:
+    source = modules()[name].read_text()
+    functions = [
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+
+    assert len(source.splitlines()) <= 350
+    assert [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= 50] == []

@@ -14,9 +14,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pollbench import BENCHMARKS, report
-from pollbench.contenders import polls_of
 from pollbench.databases import Database, PostgreSQL, SQLite
-from pollbench.datasets import ITEMS, SESSIONS, STATEMENTS, Dataset, build
+from pollbench.datasets import SESSIONS, STATEMENTS, Dataset, build
+from pollbench.polls import ITEMS, polls_of
 from pollbench.rounds import Load, run, serve
 from pollbench.statements import count
 
@@ -77,11 +77,7 @@ def _measure(stack: ExitStack, options: argparse.Namespace) -> report.Results:
     # The clients are forked first, before there is anything that they could inherit.
     load = stack.enter_context(Load())
     databases = [_database(stack, name, directory) for name in options.databases]
-    filled = [
-        [_build(app, database, rows) for app in STATEMENTS]
-        for database in databases
-        for rows in options.rows
-    ]
+    filled = [[_build(app, database, rows) for app in STATEMENTS] for database in databases for rows in options.rows]
     counts = {
         (dataset.database.name, poll): statements
         for datasets in filled[:: len(options.rows)]

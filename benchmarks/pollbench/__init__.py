@@ -3,4 +3,4 @@
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
-"""The directory from which the applications under ``apps`` are imported."""
+"""The directory from which the applications under ``contenders`` are imported."""

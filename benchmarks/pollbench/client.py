@@ -36,7 +36,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Share:
-    """The clients of one process, and how they poll (see :class:`~.contenders.Poll`)."""
+    """The clients of one process, and how they poll (see :class:`~.polls.Poll`)."""
 
     clients: list[Client]
     full_every: int
@@ -118,9 +118,7 @@ def _poll(one: Client, full: bool, items: int) -> None:
     answer = exchange(one.port, one.plain if full else one.with_ticket)
     expected = b"HTTP/1.1 200" if full else b"HTTP/1.1 304"
     if not answer.startswith(expected) or answer.count(b'"timestamp"') != items:
-        raise WrongAnswerError(
-            f"expected {expected.decode()} with {items} notifications, got {answer[:400]!r}"
-        )
+        raise WrongAnswerError(f"expected {expected.decode()} with {items} notifications, got {answer[:400]!r}")
 
 
 def _primed(one: Client, share: Share) -> Client:

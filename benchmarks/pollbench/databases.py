@@ -34,8 +34,11 @@ class Database(Protocol):
     def version(self) -> str:
         """Return the name and version, as a report shows them."""
 
-    def counting(self, log: Path) -> tuple[dict[str, str], Path]:
-        """Return the environment in which a server tells its statements, and the log they go to."""
+    def counting(self, directory: Path) -> tuple[dict[str, str], Path]:
+        """Return the environment in which statements are logged, and the log.
+
+        :param directory: where a log may be kept.
+        """
 
 
 class SQLite:
@@ -67,8 +70,9 @@ class SQLite:
         """Return the version of the library."""
         return f"SQLite {sqlite3.sqlite_version}"
 
-    def counting(self, log: Path) -> tuple[dict[str, str], Path]:
-        """Let the worker write the log (see ``trace_statements.py``)."""
+    def counting(self, directory: Path) -> tuple[dict[str, str], Path]:
+        """Let the worker write the log (see ``gunicorn_config.py``)."""
+        log = directory / "statements.log"
         return {"BENCHMARK_TRACE": str(log)}, log
 
     def _path(self, dataset: str) -> Path:
@@ -133,7 +137,7 @@ class PostgreSQL(AbstractContextManager["PostgreSQL"]):
             row = connection.execute("SHOW server_version").fetchone()
         return f"PostgreSQL {row[0].split()[0] if row else ''}"
 
-    def counting(self, log: Path) -> tuple[dict[str, str], Path]:
+    def counting(self, directory: Path) -> tuple[dict[str, str], Path]:  # noqa: ARG002  # it has its own
         """Let the server log what the connections of the environment execute."""
         return {"PGOPTIONS": "-c log_statement=all"}, self._log
 

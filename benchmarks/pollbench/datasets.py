@@ -10,8 +10,8 @@ import random
 import time
 from dataclasses import dataclass
 
-from .contenders import ITEMS, Poll
 from .databases import Database
+from .polls import ITEMS, Poll
 from .servers import create_schema
 
 SESSIONS = 1000

@@ -17,14 +17,14 @@ control_socket_disable = True
 _connect = sqlite3.connect
 
 
-def post_fork(server: Any, worker: Any) -> None:
+def post_fork(_server: Any, _worker: Any) -> None:
     """Trace every connection that the application opens from now on."""
     if os.environ.get("BENCHMARK_TRACE"):
         sqlite3.connect = sqlite3.dbapi2.connect = _connect_traced  # type: ignore[assignment]
 
 
 def _connect_traced(*args: Any, **options: Any) -> sqlite3.Connection:
-    connection = _connect(*args, **options)
+    connection: sqlite3.Connection = _connect(*args, **options)
     connection.set_trace_callback(_write)
     return connection
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from . import facts
-from .contenders import BARE, GROWTH_TARGET, ITEMS, TARGETS, Poll
 from .datasets import SESSIONS
+from .polls import BARE, GROWTH_TARGET, ITEMS, TARGETS, Poll
 from .rounds import CONNECTIONS, Group
 from .servers import WORKERS
 
@@ -28,7 +28,7 @@ class Results:
 
 def table(results: Results, group: Group) -> list[tuple[str, ...]]:
     """Return the rows of the table of one group, the header first."""
-    rows = [HEADER]
+    rows: list[tuple[str, ...]] = [HEADER]
     for poll, course in group.courses.items():
         rows.append(
             (

@@ -13,8 +13,8 @@ from statistics import median, quantiles
 from types import TracebackType
 
 from . import client
-from .contenders import BARE, POLLS, Poll, polls_of
 from .datasets import SESSIONS, Dataset
+from .polls import BARE, POLLS, Poll, polls_of
 from .servers import Gunicorn
 
 CONNECTIONS = 4
@@ -43,7 +43,7 @@ class Course:
 
     def median(self, name: str) -> float:
         """Return the median over the rounds of an attribute of their windows."""
-        return median(getattr(window, name) for window in self.windows)
+        return float(median(getattr(window, name) for window in self.windows))
 
 
 @dataclass
@@ -103,8 +103,7 @@ def serve(stack: ExitStack, load: Load, datasets: list[Dataset]) -> Group:
         sessions = load.log_in(server.port, dataset)
         for poll in polls_of(dataset.app):
             clients = [
-                client.client(server.port, dataset.path(poll, key), session)
-                for key, session in sessions.items()
+                client.client(server.port, dataset.path(poll, key), session) for key, session in sessions.items()
             ]
             courses[poll] = _course(poll, clients)
     # In the order of the table, whatever the order of the data sets.
@@ -128,4 +127,3 @@ def run(load: Load, groups: list[Group], rounds: int, seconds: float) -> Iterato
                 rate = course.windows[-1].rate
                 where = f"{group.database}, {group.rows:,} rows"
                 yield f"round {number + 1}: {where}: {course.poll.title}: {rate:,.0f}/s"
-

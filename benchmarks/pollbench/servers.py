@@ -21,10 +21,8 @@ _GUNICORN = (sys.executable, "-m", "gunicorn")
 class Gunicorn(AbstractContextManager["Gunicorn"]):
     """One application, served on a free port of this machine until the block ends."""
 
-    def __init__(
-        self, app: str, environment: dict[str, str], *, workers: int = WORKERS
-    ) -> None:
-        self._arguments = [f"apps.{app}:application", f"--workers={workers}", "-c", str(_CONFIG)]
+    def __init__(self, app: str, environment: dict[str, str], *, workers: int = WORKERS) -> None:
+        self._arguments = [f"contenders.{app}:application", f"--workers={workers}", "-c", str(_CONFIG)]
         self._environment = environment
         self.port = 0
 
@@ -64,9 +62,8 @@ def server_environment(extra: dict[str, str]) -> dict[str, str]:
 def create_schema(app: str, url: str) -> None:
     """Let an application make its tables in an empty database."""
     subprocess.run(
-        [sys.executable, "-c", f"from apps import {app}; {app}.create_schema()"],
+        [sys.executable, "-c", f"from contenders import {app}; {app}.create_schema()"],
         check=True,
         env=server_environment({"DATABASE_URL": url}),
         cwd=BENCHMARKS,
     )
-

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import client
-from .contenders import Poll
 from .datasets import Dataset
+from .polls import Poll
 from .servers import Gunicorn
 
 _STATEMENT = re.compile(r"LOG: +(?:statement|execute [^:]*): *(\w+)")
@@ -28,7 +28,7 @@ class Count:
 
 def count(polls: list[Poll], dataset: Dataset, directory: Path) -> dict[Poll, str]:
     """Count what each of the polls of an application runs."""
-    environment, log = dataset.database.counting(directory / f"{dataset.app}.statements")
+    environment, log = dataset.database.counting(directory)
     environment = {"DATABASE_URL": dataset.url, **environment}
     # One worker: its connection is open, and told no more, when the poll that counts comes.
     with Gunicorn(dataset.app, environment, workers=1) as server:

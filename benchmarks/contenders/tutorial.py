@@ -73,9 +73,7 @@ def log_in(key: int) -> str:
 def notifications() -> list[dict[str, Any]]:
     """Answer a poll, as the tutorial does."""
     since = request.args.get("since", 0.0, type=float)
-    found = current_user.notifications.filter(Notification.timestamp > since).order_by(
-        Notification.timestamp.asc()
-    )
+    found = current_user.notifications.filter(Notification.timestamp > since).order_by(Notification.timestamp.asc())
     return [{"name": n.name, "data": n.get_data(), "timestamp": n.timestamp} for n in found]
 
 

@@ -46,12 +46,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=_numbers, help="sizes of the data sets: 10000,1000000")
     parser.add_argument("--rounds", type=int, help="how often everything is measured (7)")
-    parser.add_argument("--seconds", type=float, help="how long each time (2)")
+    parser.add_argument("--seconds", type=float, help="how long each time (1.5)")
     parser.add_argument("--databases", type=_names, default="sqlite,postgresql")
     parser.add_argument("--quick", action="store_true", help="a look: small, short, no page")
     parser.add_argument("--output", type=Path, help="the page to write; docs/benchmarks/poll.rst")
     options = parser.parse_args()
-    usual = ([10_000], 2, 0.5, None) if options.quick else ([10_000, 1_000_000], 7, 2.0, PAGE)
+    usual = ([10_000], 2, 0.5, None) if options.quick else ([10_000, 1_000_000], 7, 1.5, PAGE)
     for name, value in zip(("rows", "rounds", "seconds", "output"), usual, strict=True):
         if getattr(options, name) is None:
             setattr(options, name, value)

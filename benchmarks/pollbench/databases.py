@@ -83,7 +83,11 @@ class SQLite:
 
 
 class PostgreSQL(AbstractContextManager["PostgreSQL"]):
-    """A server of its own, on a free port of this machine, with the default configuration."""
+    """A server of its own, on a free port of this machine.
+
+    Its configuration is the default one, but for what makes writing quicker: the data sets are
+    filled sooner, and the polls, which only read, take as long as ever.
+    """
 
     name = "postgresql"
 
@@ -99,6 +103,7 @@ class PostgreSQL(AbstractContextManager["PostgreSQL"]):
         # initdb leaves 0700 behind for its own directory; the log above it is read by us.
         self._run("initdb", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D", self._data)
         options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
+        options += " -c fsync=off -c max_wal_size=8GB"
         self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", str(self._log), "-o", options)
         return self
 

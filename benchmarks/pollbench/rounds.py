@@ -84,8 +84,9 @@ class Load(AbstractContextManager["Load"]):
 
     def measure(self, course: Course, seconds: float) -> None:
         """Let the clients of a course poll for some seconds, and keep what was seen."""
-        primed = self._processes.map(client.prime, course.shares, chunksize=1)
-        shares = [replace(share, seconds=seconds) for share in primed]
+        if course.poll.wants_ticket or not course.windows:
+            course.shares = self._processes.map(client.prime, course.shares, chunksize=1)
+        shares = [replace(share, seconds=seconds) for share in course.shares]
         samples = self._processes.map(client.measure, shares, chunksize=1)
         latencies = list(chain.from_iterable(sample.latencies for sample in samples))
         cuts = quantiles(latencies, n=100)

@@ -49,7 +49,7 @@ test-sqlalchemy20: ## the fast suite with SQLAlchemy 2.0
 	.venv-sqlalchemy20/bin/python -m pytest --fast $(ARGS)
 
 bench: $(VENV)/installed-bench ## the speed of a poll beside others', written into docs/benchmarks
-	$(BIN)/python -m benchmarks.poll $(ARGS)
+	$(BIN)/python benchmarks/poll.py $(ARGS)
 
 lint: $(VENV)/installed-lint ## ruff
 	$(BIN)/ruff check .

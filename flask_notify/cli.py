@@ -10,6 +10,10 @@ from flask.cli import AppGroup
 
 from . import inbox
 
+# An installed package has them inside; a checkout, beside it.
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATIONS_IN_SOURCE = Path(__file__).parents[1] / "migrations"
+
 notify_cli = AppGroup("notify", help="Live notifications.")
 
 
@@ -32,6 +36,4 @@ def migrations_path() -> None:
 
     Use it as ``flask db upgrade -d "$(flask notify migrations-path)"``.
     """
-    from . import migrations
-
-    click.echo(Path(migrations.__path__[0]))
+    click.echo(_MIGRATIONS if _MIGRATIONS.is_dir() else _MIGRATIONS_IN_SOURCE)

@@ -83,10 +83,7 @@ def collect(change: Change) -> None:
     session = session_of(change.models, change.recipient)
     if not session.in_transaction():
         session.begin()  # or a rollback would fire no event, and the change would live on
-    box = session.info.get(_KEY)
-    if box is None:
-        box = session.info[_KEY] = Box()
-        box.marks.update(dict.fromkeys(_open_savepoints(session), 0))
+    box = session.info.get(_KEY) or _open_box(session)
     if box.stamped:
         raise EmittedTooLate(
             "Notifications are written when the transaction is about to commit, and this one "
@@ -100,6 +97,12 @@ def pending(session: Session) -> list[Change]:
     """Return what the session has collected and not yet written."""
     box = session.info.get(_KEY)
     return [] if box is None or box.stamped else list(box.changes)
+
+
+def _open_box(session: Session) -> Box:
+    box = session.info[_KEY] = Box()
+    box.marks.update(dict.fromkeys(_open_savepoints(session), 0))
+    return box
 
 
 def _open_savepoints(session: Session) -> Iterable[SessionTransaction]:
@@ -125,9 +128,7 @@ def listen() -> None:
 def _before_commit(session: Session) -> None:
     # The box is made even where nothing was emitted: an emission that comes after this, from
     # another listener, must be refused, for nobody would write it.
-    box = session.info.get(_KEY)
-    if box is None:
-        box = session.info[_KEY] = Box()
+    box = session.info.get(_KEY) or _open_box(session)
     box.commits += 1
     # This fires for the release of a savepoint, too, whose work waits for the outer commit.
     if not session.in_nested_transaction():

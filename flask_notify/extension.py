@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from flask import Blueprint, Flask, current_app
-from sqlalchemy import Column, String, Table
 from werkzeug.local import LocalProxy
 
 from . import emission, recipient
@@ -81,11 +80,11 @@ class Notify:
         if self._db is not None and recipient.find_models(self._db) is not None:
             self._check_models()
         if settings.shipped_migrations:
-            self._declare_version_table()
+            recipient.declare_version_table(self.db)
         app.register_blueprint(_blueprint(), url_prefix=settings.url_prefix or None)
         for helper in _TEMPLATE_HELPERS:
             app.add_template_global(helper)
-        app.shell_context_processor(self._shell_context)
+        app.shell_context_processor(lambda: {"notify": self})  # the models are there by Flask-SQLAlchemy
         app.cli.add_command(notify_cli)
         prepare = _once(lambda: self._prepare(app, settings))
         app.wsgi_app = FastPoll(app.wsgi_app, prepare)  # type: ignore[method-assign]  # as Flask's documentation tells
@@ -113,12 +112,12 @@ class Notify:
         return found
 
     @property
-    def Inbox(self) -> type[InboxColumns]:  # noqa: N802  # it is a class
+    def Inbox(self) -> type[InboxColumns]:  # it is a class
         """The mapped class of the table ``notify_inbox``."""
         return self.models.Inbox
 
     @property
-    def Notification(self) -> type[NotificationColumns]:  # noqa: N802  # likewise
+    def Notification(self) -> type[NotificationColumns]:  # likewise
         """The mapped class of the table ``notify_notification``."""
         return self.models.Notification
 
@@ -151,22 +150,6 @@ class Notify:
 
     def _check_models(self) -> None:
         recipient.check_collisions(self.models.user_mapper.class_)
-
-    def _declare_version_table(self) -> None:
-        # Else the application's next `flask db migrate` would drop it as one it does not know.
-        metadata = self.db.metadata
-        if "notify_alembic_version" not in metadata.tables:
-            version = Column("version_num", String(32), primary_key=True)
-            Table("notify_alembic_version", metadata, version)
-
-    def _shell_context(self) -> dict[str, Any]:
-        if recipient.find_models(self.db) is None:
-            return {}
-        return {
-            "notify": self,
-            "NotifyInbox": self.Inbox,
-            "NotifyNotification": self.Notification,
-        }
 
 
 _TEMPLATE_HELPERS = (

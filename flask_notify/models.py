@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from sqlalchemy import (
     Boolean,
+    Column,
     Double,
     ForeignKey,
     Integer,
@@ -18,7 +19,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    false,
 )
 from sqlalchemy.dialects.mysql import LONGTEXT, VARCHAR
 from sqlalchemy.orm import Mapped, Mapper, mapped_column
@@ -34,6 +34,9 @@ RecipientKey: TypeAlias = Any
 """A value of the user model's primary key: an int, a UUID or a str."""
 
 MAX_NAME = 128
+
+VERSION_TABLE = "notify_alembic_version"
+"""Where the migrations that ship with Flask-Notify keep their own version."""
 
 # The types are SQLAlchemy's own and no decorators, so that a migration which an application
 # generates stands by itself: Alembic writes a foreign type without its import.
@@ -76,7 +79,8 @@ class NotificationColumns:
     """The JSON text of the value; None where the name was removed."""
     expires_at: Mapped[float | None] = mapped_column(Double, nullable=True)
     """Unix seconds after which the value is gone, or None."""
-    removed: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default=false())
+    # Not false(): Alembic writes that as the database at hand has it, and 0 is no Boolean elsewhere.
+    removed: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default="0")
 
     def get_data(self) -> Any:
         """Return the value that was emitted; None where the name was removed."""
@@ -125,6 +129,13 @@ class Models:
     def bind_key(self) -> str | None:
         """The Flask-SQLAlchemy bind in which the user model, and so every table, lives."""
         return cast("str | None", self.user_table.metadata.info.get("bind_key"))
+
+    def declare_version_table(self) -> None:
+        """Make the table of the shipped migrations known: Alembic drops those that it is not told of."""
+        metadata = self.user_table.metadata
+        version = Column("version_num", String(32), primary_key=True)
+        # Application factories run more than once: extending it with what it has is no error.
+        Table(VERSION_TABLE, metadata, version, extend_existing=True)
 
 
 def build(db: SQLAlchemy, user_mapper: Mapper[Any]) -> Models:

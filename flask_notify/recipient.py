@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy
 
 _KEY = "flask_notify"
+_SHIPPED = "flask_notify.shipped_migrations"
 
 
 class RecipientMixin:
@@ -93,6 +94,14 @@ def find_models(db: SQLAlchemy) -> models.Models | None:
     return cast("models.Models | None", db.metadata.info.get(_KEY))
 
 
+def declare_version_table(db: SQLAlchemy) -> None:
+    """Declare the version table of the shipped migrations, now or as soon as the user model is mapped."""
+    db.metadata.info[_SHIPPED] = True
+    found = find_models(db)
+    if found is not None:
+        found.declare_version_table()
+
+
 def check_collisions(user_model: type[Any]) -> None:
     """Refuse a user model that hides an attribute of the mixin without saying so.
 
@@ -143,6 +152,8 @@ def _after_mapper_constructed(mapper: Mapper[Any], user_model: type[Any]) -> Non
             f"{present.user_mapper.class_.__name__}. Let the one inherit from the other."
         )
     db.metadata.info[_KEY] = models.build(db, mapper)
+    if _SHIPPED in db.metadata.info:
+        declare_version_table(db)
 
 
 @event.listens_for(RecipientMixin, "after_insert", propagate=True)

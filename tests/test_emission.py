@@ -105,6 +105,18 @@ def test_the_first_emission_inside_a_savepoint_goes_with_it(site: Site, session:
     assert stored(site) == {}
 
 
+def test_a_savepoint_around_a_released_one_still_drops_its_work(site: Site, session: Session, susan: Any) -> None:
+    user = site.user(susan)
+    outer = session.begin_nested()
+    session.begin_nested().commit()
+    user.add_notification("dropped", 1)
+    outer.rollback()
+
+    session.commit()
+
+    assert stored(site) == {}
+
+
 def test_a_savepoint_whose_flush_fails_drops_its_work(site: Site, session: Session, susan: Any) -> None:
     user = site.user(susan)
     user.add_notification("outer", 1)

@@ -21,22 +21,30 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Engine
-from sqlalchemy.pool import SingletonThreadPool, StaticPool
+from sqlalchemy.pool import SingletonThreadPool, StaticPool, reset_none
 
-from ..models import Models
+from ..models import Models, RecipientKey
 from ..polling import read_cursor
-from .ticket import Signer, Ticket, origin
+from .ticket import Signer, origin
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-ORIGIN = "flask_notify.origin"
-"""The key of the environ under which the full poll finds what to bind its ticket to."""
+OFFER = "flask_notify.offer"
+"""The key of the environ under which the full poll finds what its ticket has to hold for."""
 
 _log = logging.getLogger("flask_notify")
+
+
+class Offer(NamedTuple):
+    """What a ticket will be compared with: the request as it arrived, and a database."""
+
+    bound_to: bytes
+    engine: Engine
 
 
 class FastPoll:
@@ -46,9 +54,7 @@ class FastPoll:
     :param prepare: called before the first request. It returns None to switch the layer off.
     """
 
-    def __init__(
-        self, application: WSGIApplication, prepare: Callable[[], CursorReader | None]
-    ) -> None:
+    def __init__(self, application: WSGIApplication, prepare: Callable[[], CursorReader | None]) -> None:
         self._application = application
         self._prepare = prepare
         self._prepared = False
@@ -59,10 +65,13 @@ class FastPoll:
         if not self._prepared:
             self._reader = self._prepare()
             self._prepared = True
+        # One that another application left, around this one, is not for our tickets.
+        environ.pop(OFFER, None)
         if self._reader is not None:
             # Taken here, before anything further in rewrites host or path: the next request
             # is compared as it arrives here.
-            bound_to = environ[ORIGIN] = origin(environ)
+            bound_to = origin(environ)
+            environ[OFFER] = Offer(bound_to, self._reader.engine)
             etag = environ.get("HTTP_IF_NONE_MATCH")
             if etag and environ["REQUEST_METHOD"] == "GET" and "fn1." in etag:
                 headers = self._reader.confirm(etag, bound_to)
@@ -79,26 +88,31 @@ class CursorReader:
     :param poll_interval: seconds, told to the client with each answer.
     """
 
-    def __init__(
-        self, engine: Engine, models: Models, signer: Signer, poll_interval: float
-    ) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, models: Models, signer: Signer, poll_interval: float) -> None:
+        self.engine = engine
         self._models = models
         self._signer = signer
-        self._key_type = models.key_column.type.python_type
+        self._key_type = _key_type(models)
         self._poll_interval = f"{poll_interval:g}"
         # On PostgreSQL a transaction costs two more round trips than the read itself.
-        self._autocommit = engine.dialect.name == "postgresql"
+        self._autocommit = engine.dialect.driver in ("psycopg", "psycopg2")
 
     @staticmethod
     def serves(engine: Engine) -> bool:
-        """Whether the pool has a connection to spare, and not one that a session is using."""
-        return not isinstance(engine.pool, (StaticPool, SingletonThreadPool))
+        """Whether the pool has a connection to spare, and ends what was begun on it.
+
+        The only connection of a thread may be one that a session is using. And where nothing
+        is rolled back on the return to the pool, a read could be of yesterday's snapshot.
+        """
+        shares = isinstance(engine.pool, (StaticPool, SingletonThreadPool))
+        return not shares and engine.pool._reset_on_return is not reset_none
 
     def confirm(self, if_none_match: str, bound_to: bytes) -> list[tuple[str, str]] | None:
         """Return the headers of a 304 if the ticket is good and nothing has come since."""
+        if self._key_type is None:
+            return None
         ticket = self._signer.verify(if_none_match, bound_to, self._models.clock())
-        if ticket is None or self._cursor(ticket) != ticket.cursor:
+        if ticket is None or self._cursor(self._key_type(ticket.key)) != ticket.cursor:
             return None
         return [
             ("ETag", ticket.etag),
@@ -107,14 +121,14 @@ class CursorReader:
             ("X-Poll-Interval", self._poll_interval),
         ]
 
-    def _cursor(self, ticket: Ticket) -> float | None:
+    def _cursor(self, key: RecipientKey) -> float | None:
         try:
-            connection = self._engine.raw_connection()
+            connection = self.engine.raw_connection()
         except Exception:  # noqa: BLE001  # whatever it is, the full way meets it, and tells
             _log.debug("No connection for a fast poll; it goes the full way", exc_info=True)
             return None
         try:
-            return self._read(connection, ticket)
+            return self._read(connection, key)
         except Exception as error:  # noqa: BLE001  # likewise
             _log.debug("A fast poll failed; it goes the full way", exc_info=True)
             self._discard(connection, error)
@@ -122,28 +136,38 @@ class CursorReader:
         finally:
             connection.close()
 
-    def _read(self, connection: Any, ticket: Ticket) -> float:
+    def _read(self, connection: Any, key: RecipientKey) -> float:
         driver = connection.driver_connection
+        # An engine may be in autocommit for good, or begin a transaction with each checkout.
+        switches = self._autocommit and not driver.autocommit and driver.info.transaction_status == 0
         cursor = connection.cursor()
         try:
-            if self._autocommit:
+            if switches:
                 driver.autocommit = True
-            key = self._key_type(ticket.key)
-            return read_cursor(cursor, self._engine.dialect, self._models, key)
+            return read_cursor(cursor, self.engine.dialect, self._models, key)
         finally:
             cursor.close()
             # It would survive the return to the pool, and commit what the next user rolls back.
-            if self._autocommit:
+            if switches:
                 driver.autocommit = False
 
     def _discard(self, connection: Any, error: Exception) -> None:
         driver = connection.driver_connection
-        lost = isinstance(error, self._engine.dialect.loaded_dbapi.Error) and (
-            self._engine.dialect.is_disconnect(error, driver, None)
+        lost = isinstance(error, self.engine.dialect.loaded_dbapi.Error) and (
+            self.engine.dialect.is_disconnect(error, driver, None)
         )
         with suppress(Exception):  # it may be dead already, which is why it is discarded
             connection.invalidate(error)
         if lost:
             # The server went away, and every other connection of the pool with it. SQLAlchemy
             # would notice at each of them, one failed request at a time.
-            self._engine.dispose()
+            self.engine.dispose()
+
+
+def _key_type(models: Models) -> Callable[[str], RecipientKey] | None:
+    """Return what reads a key from a ticket; None for a type of the application's own."""
+    try:
+        python_type = models.key_column.type.python_type
+    except NotImplementedError:
+        return None
+    return python_type if python_type in (int, str, UUID) else None

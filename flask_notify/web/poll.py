@@ -6,7 +6,7 @@ import math
 import re
 from typing import cast
 
-from flask import Response, current_app, jsonify, request
+from flask import Response, current_app, jsonify, request, session
 from flask_login import current_user
 
 from .. import polling
@@ -14,7 +14,7 @@ from ..config import Settings
 from ..emission import key_of
 from ..models import Models
 from ..recipient import RecipientMixin, models_of
-from .fast_poll import ORIGIN
+from .fast_poll import OFFER, Offer
 from .ticket import Signer
 
 # float() takes more than this: "nan", "1_000", white space, digits of other scripts.
@@ -37,8 +37,9 @@ def poll() -> Response:
     _steer(response, state.settings)
     if answer.reset:
         response.headers["X-Notify-Reset"] = "1"
-    if not answer.items and not answer.reset and ORIGIN in request.environ:
-        _give_ticket(response, state.signer, user, answer.cursor)
+    offer = request.environ.get(OFFER)
+    if not answer.items and not answer.reset and offer is not None and _holds(offer, user):
+        _give_ticket(response, state.signer, offer.bound_to, user, answer.cursor)
     else:
         response.headers["Cache-Control"] = "no-store"
     return response
@@ -46,10 +47,9 @@ def poll() -> Response:
 
 def current_recipient() -> RecipientMixin | None:
     """Return the logged-in user if it is one who can be notified, else None."""
-    user = current_user
-    if not user or not user.is_authenticated or not user.is_active:
+    user = current_user._get_current_object()
+    if user is None or not user.is_authenticated or not user.is_active:
         return None
-    user = user._get_current_object()
     return user if isinstance(user, RecipientMixin) else None
 
 
@@ -83,10 +83,17 @@ def _parse_since() -> float | None:
     return since if math.isfinite(since) else None
 
 
-def _give_ticket(
-    response: Response, signer: Signer, user: RecipientMixin, cursor: float
-) -> None:
-    bound_to = request.environ[ORIGIN]
+def _holds(offer: Offer, user: RecipientMixin) -> bool:
+    """Whether what a ticket is bound to says who is polling, and which database was read."""
+    # Someone known by a header of the application's own is not told apart by a ticket.
+    if "_user_id" not in session and "Authorization" not in request.headers:
+        return False
+    # A session may be routed to another database, by the request or by a test.
+    models = models_of(user)
+    return models.db.session.get_bind(clause=models.inbox) is offer.engine
+
+
+def _give_ticket(response: Response, signer: Signer, bound_to: bytes, user: RecipientMixin, cursor: float) -> None:
     now = models_of(user).clock()
     response.set_etag(signer.mint(bound_to, str(key_of(user)), cursor, now))
     # A browser keeps the empty list, and asks each time whether it is still good.

@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 from flask.sessions import SessionInterface, SessionMixin
 
 POLL_ENDPOINT = "notify.poll"
+_LOGIN = ("_user_id", "_fresh", "_id")
 
 
 def leave_sessions_alone(app: Flask) -> None:
@@ -22,35 +23,46 @@ def leave_sessions_alone(app: Flask) -> None:
     save = interface.save_session
 
     def save_session(app: Flask, session: SessionMixin, response: Response) -> None:
-        if request.endpoint != POLL_ENDPOINT or _is_changed(app, interface, session):
+        if request.endpoint != POLL_ENDPOINT:
             save(app, session, response)
-        else:
+            return
+        before, after = _without_bookkeeping(_stored(app, interface, session), dict(session))
+        if before != after:
+            save(app, session, response)
+        if all(before.get(key) == after.get(key) for key in _LOGIN):
             _drop_remember_cookie(app, response)
 
     interface.save_session = save_session  # type: ignore[method-assign]  # of this copy only
     app.session_interface = interface
 
 
-def _is_changed(app: Flask, interface: SessionInterface, session: SessionMixin) -> bool:
-    """Whether the application has written something to the session that is not there yet.
+def _stored(app: Flask, interface: SessionInterface, session: SessionMixin) -> dict[str, Any]:
+    """Return what the session was before this request.
 
-    ``modified`` alone does not say so: Flask-Login sets it to refresh a remember cookie, and
-    to log in by one.
+    ``modified`` alone does not tell whether the application has written something: Flask-Login
+    sets it to refresh a remember cookie, and to log in by one. And what is changed within a
+    value is not marked, but kept by a session that each request refreshes.
     """
-    if not session.modified:
-        return False
-    before = dict(interface.open_session(app, request) or {})
-    after = dict(session)
-    if _logged_in_by_remember_cookie(before, after):
-        for key in ("_user_id", "_fresh"):
-            before.pop(key, None)
-            after.pop(key, None)
-    return before != after
+    refreshed = session.permanent and app.config["SESSION_REFRESH_EACH_REQUEST"]
+    if not session.modified and not refreshed:
+        return dict(session)
+    opened = interface.open_session(app, request)
+    return {} if opened is None else dict(opened)  # Flask-Session's may be false, and not empty
 
 
-def _logged_in_by_remember_cookie(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    # Whoever logs in by a form is fresh. This one will be logged in by the next page, too.
-    return "_user_id" not in before and "_user_id" in after and after.get("_fresh") is False
+def _without_bookkeeping(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Leave out what Flask-Login notes by itself, and will note again on the next page.
+
+    It calls a session stale that it has not begun, or that comes from another address, and
+    one that it has found by a remember cookie. Whoever is logged in by a form is fresh.
+    """
+    if after.get("_fresh") is not False:
+        return before, after
+    own = {"_fresh"} if "_user_id" in before else {"_fresh", "_user_id"}
+    return (
+        {key: value for key, value in before.items() if key not in own},
+        {key: value for key, value in after.items() if key not in own},
+    )
 
 
 def _drop_remember_cookie(app: Flask, response: Response) -> None:

@@ -6,7 +6,8 @@ All that one page shows is read once, at one cursor, from which its script then 
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, TypeGuard, cast
 
 from flask import current_app, g, render_template, url_for
 from markupsafe import Markup
@@ -32,7 +33,7 @@ def notify_script(since: float | None = None) -> Markup:
     from .. import __version__
 
     state = current_app.extensions["notify"]
-    return _render(
+    script = render_template(
         "notify/script.html",
         src=url_for("notify.static", filename="notify.js", v=__version__),
         url=url_for("notify.poll"),
@@ -40,20 +41,20 @@ def notify_script(since: float | None = None) -> Markup:
         user=state.signer.alias(str(key_of(user))),
         interval=f"{cast(Settings, state.settings).poll_interval:g}",
     )
+    return Markup(script.strip())
 
 
-def notify_badge(
-    name: str = UNREAD_COUNT, id: str | None = None, label: str | None = None
-) -> Markup:
+def notify_badge(name: str = UNREAD_COUNT, id: str | None = None, label: str | None = None) -> Markup:
     """Return a badge with the number that a notification holds, hidden while it is 0.
 
     :param name: of the notification; the default is the count of unseen messages.
     :param id: of the element, for an application whose own script looks for one.
     :param label: what is counted, for those who hear the page ("new followers").
     """
-    count = _number(_value(name))
+    shown = _shown(name)
+    count = max(0, int(shown.data)) if _is_number(shown.data) else 0
     text = "99+" if count > 99 else str(count)
-    return _render("notify/badge.html", name=name, count=count, text=text, id=id, label=label)
+    return _render("notify/badge.html", shown, count=count, text=text, id=id, label=label)
 
 
 def notify_progress(name: str, label: str | None = None) -> Markup:
@@ -62,11 +63,10 @@ def notify_progress(name: str, label: str | None = None) -> Markup:
     :param name: of a notification that holds a percentage, or ``{"progress": percentage}``.
     :param label: what is in progress.
     """
-    data = _value(name)
-    if isinstance(data, dict):
-        data = data.get("progress")
+    shown = _shown(name)
+    data = shown.data.get("progress") if isinstance(shown.data, dict) else shown.data
     value = min(100.0, max(0.0, float(data))) if _is_number(data) else None
-    return _render("notify/progress.html", name=name, value=value, label=label)
+    return _render("notify/progress.html", shown, value=value, label=label)
 
 
 def notify_text(name: str, default: str = "") -> Markup:
@@ -74,13 +74,30 @@ def notify_text(name: str, default: str = "") -> Markup:
 
     :param default: what stands there while there is none.
     """
-    data = _value(name)
-    text = data if isinstance(data, str) else default if data is None else json.dumps(data)
-    return _render("notify/text.html", name=name, text=text, default=default)
+    shown = _shown(name)
+    data = default if shown.data is None else shown.data
+    text = data if isinstance(data, str) else json.dumps(data)
+    return _render("notify/text.html", shown, text=text, default=default)
 
 
-def _render(template: str, **context: Any) -> Markup:
-    return Markup(render_template(template, **context).strip())
+@dataclass(frozen=True)
+class _Shown:
+    """What the page shows for a name: its data, and the seconds until that is gone."""
+
+    name: str
+    data: Any = None
+    expires_in: float | None = None
+
+
+def _shown(name: str) -> _Shown:
+    for item in _page().items:
+        if item.name == name:
+            return _Shown(name, json.loads(item.data), item.expires_in)
+    return _Shown(name)
+
+
+def _render(template: str, shown: _Shown, **context: Any) -> Markup:
+    return Markup(render_template(template, name=shown.name, expires_in=shown.expires_in, **context).strip())
 
 
 def _page() -> Answer:
@@ -95,13 +112,5 @@ def _page() -> Answer:
     return answer
 
 
-def _value(name: str) -> Any:
-    return next((json.loads(item.data) for item in _page().items if item.name == name), None)
-
-
-def _number(data: Any) -> int:
-    return max(0, int(data)) if _is_number(data) else 0
-
-
-def _is_number(data: Any) -> bool:
+def _is_number(data: Any) -> TypeGuard[float]:
     return isinstance(data, (int, float)) and not isinstance(data, bool)

@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 
 _MAC_SIZE = 16
 _NUMBERS = struct.Struct(">dd")
-# Hexadecimal, so that what a compressing proxy appends ("…-gzip") is told apart.
-_ETAG = re.compile(r'"fn1\.([0-9a-f]+)[^"]*"')
+# Hexadecimal, so that what a compressing proxy appends ("…-gzip") is told apart. What follows
+# the digits begins with none of them: else a long header without its end takes quadratic time.
+_ETAG = re.compile(r'"fn1\.([0-9a-f]+)(?:[^0-9a-f"][^"]*)?"')
 _BOUND = (
     "HTTP_COOKIE",
     "HTTP_AUTHORIZATION",
     "HTTP_HOST",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PREFIX",
     "SCRIPT_NAME",
     "PATH_INFO",
     "QUERY_STRING",

@@ -1,0 +1,165 @@
+"""Fixtures of the browser tests: an application on a real port, its users and their browsers."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.apps import Site
+from tests.browser.stage import Front, add_pages
+from tests.conftest import missing
+from tests.servers import Unavailable
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+    from tests.live import LiveServer
+
+MODULES = Path(__file__).parents[2] / "node_modules"
+# Headless pages are never really hidden, so the tests say it for them.
+HIDE = """hidden => {
+  Object.defineProperty(document, "visibilityState", {configurable: true, get: () => hidden ? "hidden" : "visible"});
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+@dataclass
+class Visitor:
+    """A user with a browser of their own."""
+
+    key: Any
+    context: BrowserContext
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def open(self, path: str = "/") -> Page:
+        """Open a tab, whose tests wait no longer than they should."""
+        page = self.context.new_page()
+        page.set_default_timeout(15_000)
+        page.goto(self.url + path)
+        return page
+
+    def log_in(self, key: Any) -> None:
+        """Log in as that user."""
+        assert self.context.request.post(f"{self.url}/login/{key}").status == 204
+
+    def log_out(self) -> None:
+        """Log out."""
+        assert self.context.request.post(f"{self.url}/logout").status == 204
+
+    def expect_complaint(self, pattern: str) -> None:
+        """Allow lines in the console: the browser itself writes one for each failed request."""
+        self.expected.append(pattern)
+
+    def listen(self) -> None:
+        """Collect what the pages write to the console, and what they throw."""
+        self.context.on("console", self._on_console)
+        self.context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+
+    def unexpected(self) -> list[str]:
+        """Return the complaints that no test asked for."""
+        return [line for line in self.complaints if not any(re.search(known, line) for known in self.expected)]
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning", "assert"):
+            self.complaints.append(message.text)
+
+
+@dataclass
+class Stage:
+    """The application under test, with what the tests do to it."""
+
+    site: Site
+    front: Front
+    server: LiveServer
+    visit: Callable[..., Visitor]
+
+    def emit(self, visitor: Visitor, name: str, data: Any, expires_in: float | None = None) -> float:
+        """Give a visitor a value."""
+        return self.site.emit(visitor.key, name, data, expires_in)
+
+    def remove(self, visitor: Visitor, name: str) -> None:
+        """Take a value from a visitor."""
+        self.site.remove(visitor.key, name)
+
+
+@pytest.fixture
+def set_stage(
+    build: Callable[..., Site], serve: Callable[..., LiveServer], browser: Browser
+) -> Iterator[Callable[..., Stage]]:
+    """Build stages; options are the application's configuration."""
+    with ExitStack() as stack:
+
+        def set_one(**config: Any) -> Stage:
+            config = {"NOTIFY_POLL_INTERVAL": 0.25} | config
+            site = build(**config)
+            add_pages(site)
+            front = Front(site.app, time.monotonic)
+            server = serve(front)
+
+            def visit(*, key: Any = None, using: Browser = browser, **options: Any) -> Visitor:
+                context = stack.enter_context(using.new_context(**options))
+                visitor = Visitor(site.add_user() if key is None else key, context, server.url)
+                visitor.listen()
+                stack.callback(_assert_quiet, visitor)
+                visitor.log_in(visitor.key)
+                return visitor
+
+            return Stage(site, front, server, visit)
+
+        yield set_one
+
+
+def _assert_quiet(visitor: Visitor) -> None:
+    assert visitor.unexpected() == []
+
+
+@pytest.fixture
+def stage(set_stage: Callable[..., Stage]) -> Stage:
+    """An application whose pages poll four times a second."""
+    return set_stage()
+
+
+@pytest.fixture
+def visitor(stage: Stage) -> Visitor:
+    """A user with a browser."""
+    return stage.visit()
+
+
+@pytest.fixture(scope="session")
+def module_file() -> Callable[[str], Path]:
+    """Find a file of an npm package that the tests use."""
+
+    def find(name: str) -> Path:
+        path = MODULES / name
+        if not path.exists():
+            missing(Unavailable(name.split("/", maxsplit=1)[0], "npm ci"))
+        return path
+
+    return find
+
+
+def hide(page: Page) -> None:
+    """Make a page believe that it is hidden."""
+    page.evaluate(HIDE, True)
+
+
+def show(page: Page) -> None:
+    """Make a page believe that it is visible."""
+    page.evaluate(HIDE, False)
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """Wait until a JavaScript expression holds. (Playwright's own wait evaluates a string, which the CSP forbids.)"""
+    deadline = time.monotonic() + 15
+    while not page.evaluate(f"async () => Boolean(await ({condition}))"):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(20)

@@ -1,0 +1,230 @@
+"""Of all tabs of one user in one browser one polls, and all show the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import Stage, Visitor, hide, show, wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from .stage import Poll
+
+pytestmark = pytest.mark.databases("sqlite")
+
+
+def assert_all_show(pages: list[Page], text: str) -> None:
+    """Check that the badge of every page shows the same."""
+    for page in pages:
+        expect(page.locator("#message_count")).to_have_text(text)
+
+
+def next_polls(stage: Stage, count: int) -> list[Poll]:
+    """Return the next polls, from now."""
+    stage.front.forget()
+    return stage.front.wait_for(count)
+
+
+def tabs_of(polls: list[Poll]) -> set[str]:
+    """Return the names of the tabs that polled."""
+    return {poll.tab for poll in polls}
+
+
+def open_tabs(stage: Stage, visitor: Visitor, names: str = "abc") -> list[Page]:
+    """Open tabs, of which the first leads when the others have polled for themselves."""
+    pages = []
+    for name in names:
+        stage.front.forget()
+        pages.append(visitor.open(f"/?tab={name}"))
+        stage.front.wait_for(1)
+        if name == names[0]:
+            stage.front.wait_for(2)  # a second poll comes from the leader only
+    return pages
+
+
+def test_three_tabs_make_one_request_per_interval_and_show_the_same(set_stage: Callable[..., Stage]) -> None:
+    stage = set_stage(NOTIFY_POLL_INTERVAL=0.4)
+    visitor = stage.visit()
+    pages = open_tabs(stage, visitor)
+
+    polls = next_polls(stage, 3)
+    stage.emit(visitor, "follows", 7)
+    assert_all_show(pages, "7")
+    polls = stage.front.wait_for(8)
+
+    assert tabs_of(polls) == {"a"}
+    assert all(later.at - earlier.at >= 0.39 for earlier, later in zip(polls, polls[1:], strict=False))
+
+
+def test_when_the_leading_tab_closes_another_takes_over(stage: Stage, visitor: Visitor) -> None:
+    first, *others = open_tabs(stage, visitor)
+
+    first.close()
+    stage.emit(visitor, "follows", 7)
+
+    assert_all_show(others, "7")
+    next_polls(stage, 1)
+    assert len(tabs_of(next_polls(stage, 4))) == 1
+
+
+def test_a_hidden_tab_gives_up_the_lead(stage: Stage, visitor: Visitor) -> None:
+    first, second = open_tabs(stage, visitor, "ab")
+
+    hide(first)
+    stage.emit(visitor, "follows", 7)
+
+    assert_all_show([first, second], "7")
+    next_polls(stage, 1)
+    assert tabs_of(next_polls(stage, 4)) == {"b"}
+
+
+def test_a_tab_opened_late_shows_everything(stage: Stage, visitor: Visitor) -> None:
+    (first,) = open_tabs(stage, visitor, "a")
+    stage.emit(visitor, "follows", 7)
+    stage.emit(visitor, "task:1", 30)
+    assert_all_show([first], "7")
+
+    (late,) = open_tabs(stage, visitor, "z")
+
+    assert_all_show([late], "7")
+    expect(late.get_by_text("30%")).to_be_visible()
+
+
+def test_a_tab_that_becomes_visible_polls_at_once(set_stage: Callable[..., Stage]) -> None:
+    stage = set_stage(NOTIFY_POLL_INTERVAL=3600)
+    visitor = stage.visit()
+    page = visitor.open()
+    stage.front.wait_for(1)
+    hide(page)
+    stage.emit(visitor, "follows", 7)
+
+    show(page)
+
+    assert_all_show([page], "7")
+    assert len(stage.front.polls) == 2
+
+
+def test_with_all_tabs_hidden_one_polls_once_a_minute(stage: Stage, visitor: Visitor) -> None:
+    clock = visitor.context.clock
+    clock.install()
+    clock.pause_at(datetime.now(timezone.utc) + timedelta(minutes=1))
+    pages = [visitor.open(f"/?tab={name}") for name in "abc"]
+    stage.front.wait_for(3)
+    for page in pages:
+        hide(page)
+    wait_until(pages[0], "navigator.locks.query().then(({held, pending}) => held.length + 10 * pending.length === 21)")
+    stage.emit(visitor, "follows", 7)
+    stage.front.forget()
+
+    clock.run_for(55_000)
+    assert_all_show(pages, "0")
+    clock.run_for(10_000)
+    assert_all_show(pages, "7")
+    clock.run_for(50_000)
+    clock.run_for(10_000)
+    stage.front.wait_for(2)
+    clock.run_for(40_000)
+    polls = stage.front.wait_for(2)
+    assert len(polls) == 2
+    assert len(tabs_of(polls)) == 1
+
+
+def test_a_tab_that_missed_what_the_others_were_told_catches_up(stage: Stage, visitor: Visitor) -> None:
+    first, second = open_tabs(stage, visitor, "ab")
+    # A frozen page leaves the channel, and may come back without having been visible in between.
+    second.evaluate("document.dispatchEvent(new Event('freeze'))")
+    stage.emit(visitor, "follows", 7)
+    assert_all_show([first], "7")
+    assert_all_show([second], "0")
+
+    second.evaluate("document.dispatchEvent(new Event('resume'))")
+
+    assert_all_show([second], "7")
+
+
+def test_a_tab_whose_own_poll_failed_is_put_right_by_the_leader(stage: Stage, visitor: Visitor) -> None:
+    (first,) = open_tabs(stage, visitor, "a")
+    visitor.context.route("**/notifications?*", lambda route: route.abort())
+    visitor.expect_complaint("ERR_FAILED")
+    second = visitor.open("/?tab=b")
+    stage.emit(visitor, "follows", 7)
+    wait_until(second, "performance.getEntriesByType('resource').some(entry => entry.name.includes('since='))")
+
+    visitor.context.unroute_all()
+
+    assert_all_show([first, second], "7")
+
+
+@pytest.mark.parametrize("missing", ["Navigator.prototype, 'locks'", "window, 'BroadcastChannel'"])
+def test_where_tabs_cannot_talk_each_polls_for_itself(stage: Stage, visitor: Visitor, missing: str) -> None:
+    visitor.context.add_init_script(f"Object.defineProperty({missing}, {{value: undefined}})")
+    first, second = visitor.open("/?tab=a"), visitor.open("/?tab=b")
+
+    stage.emit(visitor, "follows", 7)
+
+    assert_all_show([first, second], "7")
+    assert tabs_of(next_polls(stage, 8)) == {"a", "b"}
+
+
+def test_all_tabs_follow_a_database_that_was_restored(stage: Stage, visitor: Visitor) -> None:
+    stage.emit(visitor, "task:1", 10)
+    pages = open_tabs(stage, visitor)
+    with stage.site.app.app_context():
+        before = stage.site.db.session.query(stage.site.notify.Inbox).one().cursor
+    stage.emit(visitor, "task:2", 20)
+    stage.emit(visitor, "follows", 7)
+    assert_all_show(pages, "7")
+
+    with stage.site.app.app_context():
+        db, inbox, notification = stage.site.db, stage.site.notify.Inbox, stage.site.notify.Notification
+        db.session.query(notification).filter(notification.timestamp > before).delete()
+        db.session.query(inbox).update({"cursor": before})
+        db.session.commit()
+
+    for page in pages:
+        expect(page.locator("#message_count")).to_be_hidden()
+        expect(page.get_by_text("20%")).to_be_hidden()
+        expect(page.get_by_text("10%")).to_be_visible()
+
+
+def test_another_users_values_never_reach_a_page(stage: Stage, visitor: Visitor) -> None:
+    stage.emit(visitor, "follows", 2)
+    page = visitor.open("/?tab=a")
+    stage.front.wait_for(2)
+    david = stage.site.add_user()
+
+    visitor.log_in(david)
+    stage.site.emit(david, "follows", 55)
+    his = visitor.open("/?tab=b")
+    stage.site.emit(david, "follows", 56)
+
+    assert_all_show([his], "56")
+    next_polls(stage, 1)
+    assert tabs_of(next_polls(stage, 4)) == {"b"}
+    assert_all_show([page], "2")
+    show(page)  # it asks once more, hears that it is still somebody else, and stops
+    next_polls(stage, 4)
+    assert tabs_of(next_polls(stage, 4)) == {"b"}
+    assert_all_show([page], "2")
+
+
+def test_a_page_goes_on_when_its_own_user_is_back(stage: Stage, visitor: Visitor) -> None:
+    page = visitor.open("/?tab=a")
+    stage.front.wait_for(2)
+    visitor.log_in(stage.site.add_user())
+    other = visitor.open("/?tab=b")
+    stage.front.wait_for(4)
+    other.close()
+
+    visitor.log_in(visitor.key)
+    stage.emit(visitor, "follows", 7)
+    show(page)
+
+    assert_all_show([page], "7")
+    assert tabs_of(next_polls(stage, 3)) == {"a"}

@@ -1,0 +1,40 @@
+"""What tables look like in the database, to compare and to print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.engine import Inspector
+
+OURS = ("notify_inbox", "notify_notification")
+
+
+def describe(engine: Engine, schema: str | None = None) -> dict[str, Any]:
+    """Return everything that the database tells about our tables, of those that are there."""
+    inspector = inspect(engine)
+    present = set(inspector.get_table_names(schema))
+    described = {table: _describe_table(inspector, table, schema) for table in OURS if table in present}
+    if engine.dialect.name == "sqlite":
+        for table, description in described.items():
+            description["without rowid"] = _is_without_rowid(engine, table)
+    return described
+
+
+def _describe_table(inspector: Inspector, table: str, schema: str | None) -> dict[str, Any]:
+    return {
+        # The collation of a text column of MariaDB is in its type's repr().
+        "columns": [{**column, "type": repr(column["type"])} for column in inspector.get_columns(table, schema)],
+        "primary key": inspector.get_pk_constraint(table, schema),
+        "foreign keys": inspector.get_foreign_keys(table, schema),
+        "unique": inspector.get_unique_constraints(table, schema),
+        "checks": inspector.get_check_constraints(table, schema),
+        "indexes": inspector.get_indexes(table, schema),
+        "options": inspector.get_table_options(table, schema),
+    }
+
+
+def _is_without_rowid(engine: Engine, table: str) -> bool:
+    statement = text("SELECT sql FROM sqlite_master WHERE name = :table")
+    with engine.connect() as connection:
+        return connection.execute(statement, {"table": table}).scalar_one().endswith("WITHOUT ROWID")

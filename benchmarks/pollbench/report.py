@@ -102,7 +102,7 @@ each poll, all polls taking turns. The clients run on the same cores; a poll
 costs them {client_cpu:.2f} ms of CPU time.
 
 "Of the bare view" compares the rate with that of a Flask view that returns ``[]`` and knows neither
-users nor a database. "Statements" were counted in the database's own log; what follows a plus only
+users nor a database. "Statements" were counted as they reached the database; what follows a plus only
 begins and ends transactions. Every user has {items} notifications.
 
 - *Mega-Tutorial* is the route of chapter XXI, on the schema of its newer edition, which has an index
@@ -119,7 +119,8 @@ Versions: {versions}.
 """
 
 GROWTH_TEXT = """\
-How much longer a poll takes, each measured in multiples of the bare view beside it.
+How many times as long a poll takes on the larger data set; the medians over the rounds, each of
+which measures both.
 """
 
 
@@ -143,9 +144,8 @@ def _sizes(results: Results) -> list[int]:
 
 def _growth(results: Results, database: str, poll: Poll) -> float:
     groups = [group for group in results.groups if group.database == database]
-    groups.sort(key=lambda group: group.rows)
-    pairs = zip(groups[0].ratios(poll), groups[-1].ratios(poll), strict=True)
-    return median(small / large for small, large in pairs)
+    smallest, *_, largest = [group.courses[poll].windows for group in sorted(groups, key=lambda group: group.rows)]
+    return median(small.rate / large.rate for small, large in zip(smallest, largest, strict=True))
 
 
 def _verdict(reached: bool, what: str, got: float, target: str) -> str:

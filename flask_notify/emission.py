@@ -49,6 +49,10 @@ class Change(ABC):
     def subject(self) -> Hashable:
         """What a later change for the same recipient replaces: the last one counts."""
 
+    @abstractmethod
+    def locked(self) -> None:
+        """Settle what can be known only now that nobody else writes to the recipient."""
+
     @classmethod
     @abstractmethod
     def write(cls, connection: Connection, models: Models, changes: Sequence[Self]) -> None:
@@ -182,13 +186,14 @@ def _stamp(session: Session, box: Box) -> None:
     try:
         if box.changes:
             session.flush()
+        box.stamped = True  # what is emitted from here on, nobody would write
+        if box.changes:
             for models in {change.models for change in box.changes}:
                 mine = [change for change in box.changes if change.models is models]
                 box.written += _write(session, models, mine)
     except BaseException as error:
         box.failure = error
         raise
-    box.stamped = True
 
 
 def _write(session: Session, models: Models, changes: Sequence[Change]) -> list[Change]:
@@ -209,6 +214,8 @@ def _write(session: Session, models: Models, changes: Sequence[Change]) -> list[
             for back, change in enumerate(reversed(mine)):
                 change.timestamp = cursors[key] - back * inbox.STEP
             written += mine
+    for change in written:
+        change.locked()
     for kind in {type(change) for change in written}:
         kind.write(connection, models, [change for change in written if type(change) is kind])
     return written

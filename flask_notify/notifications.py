@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Table, select
@@ -24,30 +24,39 @@ UNREAD_COUNT = "unread_message_count"
 
 
 class ValueChange(emission.Change):
-    """A name that is set to a value, or removed."""
+    """A name that is set to a value, or removed.
+
+    :param payload: JSON text, a function that returns it, or None for a removal.
+    """
 
     def __init__(
         self,
         models: Models,
         recipient: Any,
         name: str,
-        payload: str | None,
+        payload: str | Callable[[], str] | None,
         expires_in: float | None = None,
     ) -> None:
         super().__init__(models, recipient)
         self.name = name
-        self.payload = payload
+        self._payload = payload
         self.expires_in = expires_in
         self.notification = models.Notification()
         self.notification.recipient_id = self.key
         self.notification.name = name
-        self.notification.payload_json = payload
         self.notification.removed = payload is None
+        if not callable(payload):
+            self.notification.payload_json = payload
 
     @property
     def subject(self) -> Hashable:
         """The name: the last value that a transaction gives it counts."""
         return self.name
+
+    def locked(self) -> None:
+        """Compute a value that was given as a function."""
+        if callable(self._payload):
+            self.notification.payload_json = self._payload()
 
     @classmethod
     def write(cls, connection: Connection, models: Models, changes: Sequence[Self]) -> None:
@@ -63,9 +72,9 @@ class ValueChange(emission.Change):
             "recipient_id": self.key,
             "name": self.name,
             "timestamp": self.timestamp,
-            "payload": self.payload,
+            "payload": self.notification.payload_json,
             "expires_at": expires_at,
-            "removed": self.payload is None,
+            "removed": self.notification.removed,
         }
 
     def committed(self) -> None:
@@ -103,6 +112,8 @@ def add(
 ) -> NotificationColumns:
     """Collect a value for a recipient; it replaces what they have under that name.
 
+    :param data: a JSON value, or a function that returns one (see
+        :meth:`.RecipientMixin.add_notification`).
     :param expires_in: seconds from the commit after which the value is gone, or None.
     :param max_payload: bytes that the JSON text may have.
     :return: a transient notification, whose timestamp is set when the commit has happened.
@@ -110,8 +121,8 @@ def add(
     :raises InvalidPayload: if the data is no JSON or too much of it.
     """
     check_name(name)
-    payload = encode(data, max_payload)
     check_expiry(expires_in)
+    payload = (lambda: encode(data(), max_payload)) if callable(data) else encode(data, max_payload)
     change = ValueChange(models, recipient, name, payload, expires_in)
     if name != UNREAD_COUNT:
         emission.collect(change)
@@ -196,6 +207,8 @@ def live(session: Session, models: Models, recipient: Any, *, now: float) -> lis
         if isinstance(change, ValueChange) and change.recipient is recipient
     ]
     collected = {change.name: change for change in changes}
+    for change in collected.values():
+        change.locked()  # a function says what the value would be now
     key = emission.key_of(recipient)
     stored = session.scalars(select(Notification).where(Notification.recipient_id == key).order_by("timestamp"))
     present = [

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Double, bindparam, select
+from sqlalchemy import Connection, Double, Engine, bindparam, select
 from sqlalchemy.engine import Dialect
 
 from .models import Models, RecipientKey
 from .notifications import UNREAD_COUNT
-from .statements import PlainStatement
+from .statements import PlainStatement, Schemas, schemas_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Answer:
 
 def read(
     cursor: Any,
-    dialect: Dialect,
+    bind: Engine | Connection,
     models: Models,
     key: RecipientKey,
     *,
@@ -64,11 +64,12 @@ def read(
     """Read what a recipient's client has to be told: one primary-key read if it is nothing.
 
     :param cursor: a DBAPI cursor on the database of the user model.
+    :param bind: what the cursor is of: it says how to ask, and in which schema.
     :param since: Unix seconds; 0 asks for the whole state.
     :param now: Unix seconds; what has expired by then is gone.
     :param tombstone_age: seconds for which removals are kept; an older ``since`` is reset.
     """
-    statements = _statements(models, dialect)
+    statements = _statements(models, bind.dialect, schemas_of(bind))
     statements.inbox.execute(cursor, key=key)
     inbox = _Inbox(*(cursor.fetchone() or (0.0, 0.0, 0, 0.0)))
     if since == inbox.cursor:
@@ -120,9 +121,9 @@ def _unread(inbox: _Inbox, items: list[Item], whole: bool, after: float) -> list
     return [Item(UNREAD_COUNT, str(inbox.unseen_count), timestamp)]
 
 
-def read_cursor(cursor: Any, dialect: Dialect, models: Models, key: RecipientKey) -> float:
+def read_cursor(cursor: Any, bind: Engine | Connection, models: Models, key: RecipientKey) -> float:
     """Read a recipient's cursor alone, 0 if they have no inbox yet."""
-    _statements(models, dialect).cursor.execute(cursor, key=key)
+    _statements(models, bind.dialect, schemas_of(bind)).cursor.execute(cursor, key=key)
     row = cursor.fetchone()
     return row[0] if row else 0.0
 
@@ -135,7 +136,7 @@ class _Statements:
 
 
 @lru_cache(maxsize=64)
-def _statements(models: Models, dialect: Dialect) -> _Statements:
+def _statements(models: Models, dialect: Dialect, schemas: Schemas = None) -> _Statements:
     inbox = models.inbox.c
     mine = inbox.recipient_id == bindparam("key")
     # No ORDER BY: the rows of a recipient are found by primary key, and a handful is sorted
@@ -148,7 +149,7 @@ def _statements(models: Models, dialect: Dialect) -> _Statements:
     )
     state = select(inbox.cursor, inbox.reset_cursor, inbox.unseen_count, inbox.unseen_cursor)
     return _Statements(
-        inbox=PlainStatement(state.where(mine), dialect),
-        items=PlainStatement(items, dialect),
-        cursor=PlainStatement(select(inbox.cursor).where(mine), dialect),
+        inbox=PlainStatement(state.where(mine), dialect, schemas),
+        items=PlainStatement(items, dialect, schemas),
+        cursor=PlainStatement(select(inbox.cursor).where(mine), dialect, schemas),
     )

@@ -37,7 +37,10 @@ class RecipientMixin:
         leaves nothing behind. (The Flask Mega-Tutorial, part XXI.)
 
         :param name: 1 to 128 characters; case matters.
-        :param data: any JSON value, as it is now: changing it afterwards changes nothing.
+        :param data: any JSON value, as it is now: changing it afterwards changes nothing. Or a
+            function without arguments that returns one. It is called at the commit, when nobody
+            else can write to this user any more: a count that it makes is right, whoever else
+            counts at the same time.
         :param expires_in: seconds from the commit after which the value is gone.
         :return: the notification. Its ``timestamp`` is set when the commit has happened.
         :raises InvalidName: if the name is not one that every database can store.

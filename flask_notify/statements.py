@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Select
+from sqlalchemy import Connection, Engine, Select
 from sqlalchemy.engine import Dialect
+
+Schemas: TypeAlias = "frozenset[tuple[str | None, str | None]] | None"
+
+
+def schemas_of(engine: Engine | Connection) -> Schemas:
+    """Return the ``schema_translate_map`` of an engine or a connection."""
+    names = engine.get_execution_options().get("schema_translate_map")
+    return frozenset(names.items()) if names else None
 
 
 class PlainStatement:
@@ -15,10 +23,15 @@ class PlainStatement:
     Running it costs what the driver costs: SQLAlchemy's own layers take several times as
     long as a read by primary key does. Only for columns of plain types: numbers and text come
     back as the driver gives them.
+
+    :param schemas: which schema stands for which, as SQLAlchemy's ``schema_translate_map``.
     """
 
-    def __init__(self, select: Select[Any], dialect: Dialect) -> None:
-        compiled = select.compile(dialect=dialect)
+    def __init__(self, select: Select[Any], dialect: Dialect, schemas: Schemas = None) -> None:
+        names = dict(schemas) if schemas else None
+        compiled = dialect.statement_compiler(
+            dialect, select, schema_translate_map=names, render_schema_translate=names is not None
+        )
         self.text = str(compiled)
         self._names = compiled.positiontup
         self._processors: dict[str, Callable[[Any], Any]] = {}

@@ -142,7 +142,7 @@ def make_user_model(db: SQLAlchemy, key: str, attributes: Mapping[str, Any]) -> 
 def add_login(app: Flask, db: SQLAlchemy, User: Any) -> None:
     """Add Flask-Login with the usual ORM loader, and routes to log in and out."""
     manager = LoginManager(app)
-    key_of = getattr(User, "key_from_login", User.id.type.python_type)
+    key_of = getattr(User, "key_from_login", None) or User.id.type.python_type
 
     @manager.user_loader  # type: ignore[untyped-decorator]
     def load_user(identity: str) -> Any:

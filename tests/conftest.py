@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 REQUIRE_ALL = os.environ.get("REQUIRE") == "all"
 _missing: Counter[str] = Counter()
+
+
+def pytest_configure() -> None:
+    """Let a terminated run end as an interrupted one does: with its servers stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -30,11 +30,18 @@ def _describe_table(inspector: Inspector, table: str, schema: str | None) -> dic
         "unique": inspector.get_unique_constraints(table, schema),
         "checks": inspector.get_check_constraints(table, schema),
         "indexes": inspector.get_indexes(table, schema),
-        "options": inspector.get_table_options(table, schema),
+        "options": _options(inspector, table, schema),
     }
+
+
+def _options(inspector: Inspector, table: str, schema: str | None) -> dict[str, Any]:
+    try:
+        return inspector.get_table_options(table, schema)
+    except NotImplementedError:
+        return {}  # SQLAlchemy 2.0 tells those of MariaDB alone
 
 
 def _is_without_rowid(engine: Engine, table: str) -> bool:
     statement = text("SELECT sql FROM sqlite_master WHERE name = :table")
     with engine.connect() as connection:
-        return connection.execute(statement, {"table": table}).scalar_one().endswith("WITHOUT ROWID")
+        return str(connection.scalar(statement, {"table": table})).endswith("WITHOUT ROWID")

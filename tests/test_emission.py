@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select, text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -495,3 +496,63 @@ def test_applications_that_share_a_db_are_told_apart(database: Database, site: S
     engine.dispose()
     with site.app.app_context():
         site.user(susan).add_notification("x", "x" * 20)
+
+
+def test_a_count_that_is_made_at_the_commit_is_right_whoever_else_counts(site: Site, susan: Any) -> None:
+    writers = 6
+    ready = threading.Barrier(writers)
+    User = site.User
+
+    def come_in() -> None:
+        with site.app.app_context():
+            session = site.db.session
+            watched = site.user(susan)
+            session.commit()
+            ready.wait(10)
+            session.add(User())
+            watched.add_notification("people", lambda: session.scalar(select(func.count(User.id))))
+            session.commit()
+
+    with ThreadPoolExecutor(writers) as pool:
+        for future in [pool.submit(come_in) for _ in range(writers)]:
+            future.result()
+
+    assert stored(site) == {"people": 1 + writers}
+
+
+def test_a_value_that_is_made_at_the_commit_is_seen_before_as_it_would_be(
+    site: Site, session: Session, susan: Any
+) -> None:
+    values = iter([1, 2])
+    user = site.user(susan)
+    notification = user.add_notification("x", lambda: next(values))
+
+    assert [n.get_data() for n in user.notifications] == [1]
+    session.commit()
+    assert notification.get_data() == 2
+    assert stored(site) == {"x": 2}
+
+
+@pytest.mark.parametrize("wrong", [lambda: 1 / 0, lambda: float("nan")])
+def test_a_value_that_cannot_be_made_fails_the_commit_and_leaves_nothing(
+    site: Site, session: Session, susan: Any, wrong: Any
+) -> None:
+    site.user(susan).add_notification("good", 1)
+    site.user(susan).add_notification("bad", wrong)
+
+    with pytest.raises((ZeroDivisionError, ValueError)):
+        session.commit()
+    session.rollback()
+
+    assert stored(site) == {}
+
+
+def test_a_value_that_is_made_at_the_commit_cannot_emit_another(site: Site, session: Session, susan: Any) -> None:
+    user = site.user(susan)
+    user.add_notification("x", lambda: user.add_notification("y", 1))
+
+    with pytest.raises(EmittedTooLate):
+        session.commit()
+    session.rollback()
+
+    assert stored(site) == {}

@@ -179,3 +179,12 @@ def test_a_user_who_comes_with_a_token_in_a_header_is_told(site: Site) -> None:
     assert_refused(poll(site.client()))
     response = poll(site.client(), headers={"Authorization": "Bearer t"})
     assert [item["name"] for item in json.loads(response.text)] == ["a"]
+
+
+@pytest.mark.databases("sqlite")
+def test_a_user_whom_the_application_made_from_a_token_without_a_read_is_told(site: Site) -> None:
+    key = site.add_user("susan")
+    site.emit(key, "a", 1)
+    site.app.login_manager.request_loader(lambda _: site.User(id=key))  # type: ignore[attr-defined]  # as above
+
+    assert names(site.client()) == ["a"]

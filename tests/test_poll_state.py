@@ -262,7 +262,7 @@ def _read_while(site: Site, key: Any, since: float, commit: Callable[[], object]
     with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
         return polling.read(
             CommittingBetween(cursor, commit),
-            engine.dialect,
+            engine,
             site.notify.models,
             key,
             since=since,

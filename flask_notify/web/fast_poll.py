@@ -144,7 +144,7 @@ class CursorReader:
         try:
             if switches:
                 driver.autocommit = True
-            return read_cursor(cursor, self.engine.dialect, self._models, key)
+            return read_cursor(cursor, self.engine, self._models, key)
         finally:
             cursor.close()
             # It would survive the return to the pool, and commit what the next user rolls back.

@@ -12,7 +12,7 @@ from flask_login import current_user
 from .. import polling
 from ..config import Settings
 from ..emission import key_of
-from ..models import Models
+from ..models import Models, RecipientKey
 from ..recipient import RecipientMixin, models_of
 from .fast_poll import OFFER, Offer
 from .ticket import Signer
@@ -33,7 +33,7 @@ def poll() -> Response:
     answer = read_answer(user, since)
     response = Response(answer.body, mimetype="application/json")
     state = current_app.extensions["notify"]
-    response.headers["X-Notify-User"] = state.signer.alias(str(key_of(user)))
+    response.headers["X-Notify-User"] = state.signer.alias(str(recipient_key(user)))
     _steer(response, state.settings)
     if answer.reset:
         response.headers["X-Notify-Reset"] = "1"
@@ -53,6 +53,12 @@ def current_recipient() -> RecipientMixin | None:
     return user if isinstance(user, RecipientMixin) else None
 
 
+def recipient_key(user: RecipientMixin) -> RecipientKey:
+    """Return a user's key, also of one whom the application made from a token without a read."""
+    stored = key_of(user)
+    return models_of(user).user_mapper.primary_key_from_instance(user)[0] if stored is None else stored
+
+
 def read_answer(user: RecipientMixin, since: float) -> polling.Answer:
     """Read what a user's page is to be told, on the connection that the session has."""
     models: Models = models_of(user)
@@ -62,9 +68,9 @@ def read_answer(user: RecipientMixin, since: float) -> polling.Answer:
     try:
         return polling.read(
             cursor,
-            connection.dialect,
+            connection,
             models,
-            key_of(user),
+            recipient_key(user),
             since=since,
             now=models.clock(),
             tombstone_age=settings.tombstone_age,
@@ -95,7 +101,7 @@ def _holds(offer: Offer, user: RecipientMixin) -> bool:
 
 def _give_ticket(response: Response, signer: Signer, bound_to: bytes, user: RecipientMixin, cursor: float) -> None:
     now = models_of(user).clock()
-    response.set_etag(signer.mint(bound_to, str(key_of(user)), cursor, now))
+    response.set_etag(signer.mint(bound_to, str(recipient_key(user)), cursor, now))
     # A browser keeps the empty list, and asks each time whether it is still good.
     response.headers["Cache-Control"] = "private, no-cache"
 

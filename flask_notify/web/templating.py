@@ -9,16 +9,16 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypeGuard, cast
 
-from flask import current_app, g, render_template, url_for
+from flask import current_app, request, url_for
 from markupsafe import Markup
 
 from ..config import Settings
-from ..emission import key_of
 from ..notifications import UNREAD_COUNT
 from ..polling import Answer
-from .poll import current_recipient, read_answer
+from .poll import current_recipient, read_answer, recipient_key
 
-_G = "_flask_notify_page"
+_PAGE = "flask_notify.page"
+"""The key of the environ under which the state is kept for the other elements of a page."""
 
 
 def notify_script(since: float | None = None) -> Markup:
@@ -33,15 +33,14 @@ def notify_script(since: float | None = None) -> Markup:
     from .. import __version__
 
     state = current_app.extensions["notify"]
-    script = render_template(
+    return _render(
         "notify/script.html",
         src=url_for("notify.static", filename="notify.js", v=__version__),
         url=url_for("notify.poll"),
         since=repr(float(_page().cursor if since is None else since)),
-        user=state.signer.alias(str(key_of(user))),
+        user=state.signer.alias(str(recipient_key(user))),
         interval=f"{cast(Settings, state.settings).poll_interval:g}",
     )
-    return Markup(script.strip())
 
 
 def notify_badge(name: str = UNREAD_COUNT, id: str | None = None, label: str | None = None) -> Markup:
@@ -54,7 +53,7 @@ def notify_badge(name: str = UNREAD_COUNT, id: str | None = None, label: str | N
     shown = _shown(name)
     count = max(0, int(shown.data)) if _is_number(shown.data) else 0
     text = "99+" if count > 99 else str(count)
-    return _render("notify/badge.html", shown, count=count, text=text, id=id, label=label)
+    return _render_shown("notify/badge.html", shown, count=count, text=text, id=id, label=label)
 
 
 def notify_progress(name: str, label: str | None = None) -> Markup:
@@ -65,8 +64,8 @@ def notify_progress(name: str, label: str | None = None) -> Markup:
     """
     shown = _shown(name)
     data = shown.data.get("progress") if isinstance(shown.data, dict) else shown.data
-    value = min(100.0, max(0.0, float(data))) if _is_number(data) else None
-    return _render("notify/progress.html", shown, value=value, label=label)
+    value = float(min(100, max(0, data))) if _is_number(data) else None
+    return _render_shown("notify/progress.html", shown, value=value, label=label)
 
 
 def notify_text(name: str, default: str = "") -> Markup:
@@ -76,8 +75,9 @@ def notify_text(name: str, default: str = "") -> Markup:
     """
     shown = _shown(name)
     data = default if shown.data is None else shown.data
-    text = data if isinstance(data, str) else json.dumps(data)
-    return _render("notify/text.html", shown, text=text, default=default)
+    # As the script will write it.
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return _render_shown("notify/text.html", shown, text=text, default=default)
 
 
 @dataclass(frozen=True)
@@ -96,20 +96,26 @@ def _shown(name: str) -> _Shown:
     return _Shown(name)
 
 
-def _render(template: str, shown: _Shown, **context: Any) -> Markup:
-    return Markup(render_template(template, name=shown.name, expires_in=shown.expires_in, **context).strip())
+def _render_shown(template: str, shown: _Shown, **context: Any) -> Markup:
+    return _render(template, name=shown.name, expires_in=shown.expires_in, **context)
+
+
+def _render(template: str, **context: Any) -> Markup:
+    # Not by render_template(): it would run the application's context processors once more for
+    # each element, and with them whatever they read from the database.
+    return Markup(current_app.jinja_env.get_template(template).render(context).strip())
 
 
 def _page() -> Answer:
     """Return the recipient's whole state, read once for a page."""
     user = current_recipient()
-    key = None if user is None else key_of(user)
-    present = g.get(_G)
-    if present is not None and present[0] == key:
-        return cast(Answer, present[1])
-    answer = Answer([], 0.0) if user is None else read_answer(user, since=0.0)
-    setattr(g, _G, (key, answer))
-    return answer
+    if user is None:
+        return Answer([], 0.0)
+    # Not in g: an application's tests often have many requests in one application context.
+    key, present = recipient_key(user), request.environ.get(_PAGE)
+    if present is None or present[0] != key:
+        present = request.environ[_PAGE] = (key, read_answer(user, since=0.0))
+    return cast(Answer, present[1])
 
 
 def _is_number(data: Any) -> TypeGuard[float]:

@@ -1,0 +1,1 @@
+"""Applications that show Flask-Notify at work."""

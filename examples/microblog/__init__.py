@@ -1,0 +1,58 @@
+"""A microblog in the style of the Flask Mega-Tutorial, with live values.
+
+Run it with ``flask --app examples.microblog demo``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from . import auth, errors, exports, main, security, times
+from .config import DEFAULTS, secret_key
+from .demo import cli
+from .extensions import csrf, db, login, migrate, notify
+from .models import Follow, Post, Task, User
+from .presence import note_presence
+
+__all__ = ["create_app"]
+
+HERE = Path(__file__).resolve().parent
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """Build the application; *config* overrides the environment and the defaults."""
+    instance = os.environ.get("MICROBLOG_INSTANCE_PATH") or HERE / "instance"
+    app = Flask(__name__, instance_path=str(Path(instance).resolve()))
+    app.config.from_mapping(DEFAULTS)
+    app.config.from_prefixed_env("MICROBLOG")
+    app.config.from_mapping(config or {})
+    if not app.config.get("SECRET_KEY"):
+        app.config["SECRET_KEY"] = secret_key(Path(app.instance_path))
+    _init_extensions(app)
+    _register_parts(app)
+    return app
+
+
+def _init_extensions(app: Flask) -> None:
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(HERE / "migrations"))
+    login.init_app(app)
+    csrf.init_app(app)
+    notify.init_app(app)
+
+
+def _register_parts(app: Flask) -> None:
+    app.register_blueprint(auth.blueprint)
+    app.register_blueprint(main.blueprint)
+    app.register_blueprint(exports.blueprint)
+    app.before_request(note_presence)
+    errors.init_app(app)
+    security.init_app(app)
+    times.init_app(app)
+    cli.init_app(app)
+    app.shell_context_processor(lambda: {"db": db, "User": User, "Post": Post, "Follow": Follow, "Task": Task})

@@ -1,0 +1,30 @@
+"""Pages for what goes wrong."""
+
+from __future__ import annotations
+
+from flask import Flask, render_template
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from .extensions import db
+
+
+def init_app(app: Flask) -> None:
+    """Show pages of our own for the errors of *app*."""
+    app.register_error_handler(CSRFError, _refused)
+    app.register_error_handler(404, _not_found)
+    app.register_error_handler(500, _broken)
+
+
+def _refused(_error: CSRFError) -> tuple[str, int]:
+    return render_template("errors/400.html"), 400
+
+
+def _not_found(_error: HTTPException) -> tuple[str, int]:
+    return render_template("errors/404.html"), 404
+
+
+def _broken(_error: HTTPException) -> tuple[str, int]:
+    # The page asks the database who is logged in: a failed transaction must be over.
+    db.session.rollback()
+    return render_template("errors/500.html"), 500

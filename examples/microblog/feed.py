@@ -1,0 +1,67 @@
+"""What one reads: posts of those one follows, and how many of them are new."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import joinedload
+
+from .extensions import db
+from .models import Follow, Post, User
+
+
+def publish(author: User, body: str) -> Post:
+    """Post *body* and tell everybody who reads *author*."""
+    readers = sa.select(Follow.follower_id).where(Follow.followed_id == author.id)
+    # The author, too: writing a post touches that row, and it must be in turn.
+    concerned = User.locked(sa.or_(User.id == author.id, User.id.in_(readers)))
+    post = Post(author_id=author.id, body=body)
+    db.session.add(post)
+    db.session.flush()
+    for user in concerned:
+        if user.id != author.id:
+            tell_new_posts(user)
+    return post
+
+
+def look_at_feed(reader: User) -> None:
+    """Note that *reader* has now seen the home feed."""
+    if _newest_post(reader) > reader.feed_seen_id:
+        User.locked(User.id == reader.id)
+        reader.feed_seen_id = _newest_post(reader)
+        db.session.flush()
+        tell_new_posts(reader)
+
+
+def tell_new_posts(reader: User) -> None:
+    """Show *reader* how many posts came since the last look at the home feed.
+
+    The caller holds the lock on *reader*, so that the count that is told last is
+    also the one that was counted last.
+    """
+    # The mark is compared in the database: the one in memory may be old.
+    query = _posts_by_followed(reader, sa.func.count(Post.id))
+    query = query.join(User, User.id == Follow.follower_id)
+    query = query.where(Post.id > User.feed_seen_id)
+    reader.add_notification("new_posts", db.session.scalar(query) or 0)
+
+
+def home_feed(reader: User) -> sa.Select[Any]:
+    """Select what *reader* follows and wrote, newest first."""
+    followed = sa.select(Follow.followed_id).where(Follow.follower_id == reader.id)
+    return everything().where(sa.or_(Post.author_id.in_(followed), Post.author_id == reader.id))
+
+
+def everything() -> sa.Select[Any]:
+    """Select all posts, newest first."""
+    return sa.select(Post).options(joinedload(Post.author)).order_by(Post.created_at.desc(), Post.id.desc())
+
+
+def _newest_post(reader: User) -> int:
+    return db.session.scalar(_posts_by_followed(reader, sa.func.max(Post.id))) or 0
+
+
+def _posts_by_followed(reader: User, what: sa.ColumnElement[int]) -> sa.Select[Any]:
+    joined = sa.join(Post, Follow, Follow.followed_id == Post.author_id)
+    return sa.select(what).select_from(joined).where(Follow.follower_id == reader.id)

@@ -1,0 +1,5 @@
+"""Posts and people."""
+
+from .routes import blueprint
+
+__all__ = ["blueprint"]

@@ -1,0 +1,174 @@
+"""The pages where one reads and writes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sqlalchemy as sa
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, login_required
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
+
+from .. import avatars, feed, following
+from ..extensions import db
+from ..models import Follow, User
+from .forms import ButtonForm, PostForm, ProfileForm
+
+blueprint = Blueprint("main", __name__)
+
+
+@blueprint.app_context_processor
+def offer_button_form() -> dict[str, Any]:
+    """Let every page have buttons that change something."""
+    return {"button_form": ButtonForm()}
+
+
+@blueprint.route("/", methods=["GET", "POST"])
+@login_required  # type: ignore[untyped-decorator]
+def home() -> ResponseReturnValue:
+    """Show what the people one follows write, and take a new post."""
+    form = PostForm()
+    if form.validate_on_submit():
+        feed.publish(current_user, form.body.data)
+        db.session.commit()
+        flash("Your post is out.")
+        return redirect(url_for("main.home"))
+    if not form.is_submitted():
+        feed.look_at_feed(current_user)
+        db.session.commit()
+    posts = _page_of(feed.home_feed(current_user), "POSTS_PER_PAGE")
+    status = 422 if form.is_submitted() else 200
+    return render_template("main/home.html", form=form, posts=posts), status
+
+
+@blueprint.get("/explore")
+def explore() -> str:
+    """Show what everybody writes."""
+    posts = _page_of(feed.everything(), "POSTS_PER_PAGE")
+    return render_template("main/explore.html", posts=posts)
+
+
+@blueprint.get("/user/<username>")
+def profile(username: str) -> str:
+    """Show one person and what they wrote."""
+    user = _user_or_404(username)
+    query = feed.everything().filter_by(author_id=user.id)
+    followers, followed = following.counts(user)
+    return render_template(
+        "main/profile.html",
+        user=user,
+        posts=_page_of(query, "POSTS_PER_PAGE"),
+        followers=followers,
+        followed=followed,
+        is_followed=current_user.is_authenticated and following.is_following(current_user, user),
+    )
+
+
+@blueprint.route("/profile", methods=["GET", "POST"])
+@login_required  # type: ignore[untyped-decorator]
+def edit_profile() -> ResponseReturnValue:
+    """Change what others read about one."""
+    form = ProfileForm(obj=current_user)
+    if form.validate_on_submit():
+        current_user.about_me = form.about_me.data
+        db.session.commit()
+        flash("Saved.")
+        return redirect(url_for("main.profile", username=current_user.username))
+    status = 422 if form.is_submitted() else 200
+    return render_template("main/edit_profile.html", form=form), status
+
+
+@blueprint.get("/user/<username>/followers")
+@login_required  # type: ignore[untyped-decorator]
+def followers(username: str) -> str:
+    """Show who follows somebody; one's own new followers are thereby seen."""
+    user = _user_or_404(username)
+    seen_id = user.followers_seen_id
+    if user == current_user:
+        following.look_at_followers(user)
+        db.session.commit()
+    query = (
+        sa.select(Follow).filter_by(followed_id=user.id).options(joinedload(Follow.follower)).order_by(Follow.id.desc())
+    )
+    return render_template(
+        "main/followers.html",
+        user=user,
+        follows=_page_of(query, "PEOPLE_PER_PAGE"),
+        seen_id=seen_id if user == current_user else None,
+    )
+
+
+@blueprint.get("/user/<username>/following")
+@login_required  # type: ignore[untyped-decorator]
+def followed(username: str) -> str:
+    """Show whom somebody follows."""
+    user = _user_or_404(username)
+    query = (
+        sa.select(Follow).filter_by(follower_id=user.id).options(joinedload(Follow.followed)).order_by(Follow.id.desc())
+    )
+    follows = _page_of(query, "PEOPLE_PER_PAGE")
+    return render_template("main/followed.html", user=user, follows=follows)
+
+
+@blueprint.post("/user/<username>/follow")
+@login_required  # type: ignore[untyped-decorator]
+def follow(username: str) -> ResponseReturnValue:
+    """Begin to read somebody."""
+    user = _user_or_404(username)
+    try:
+        if following.follow(current_user, user):
+            flash(f"You follow {user.username} now.")
+        db.session.commit()
+    except IntegrityError:
+        # Pressed twice: the other request was first, which is as good.
+        db.session.rollback()
+    return redirect(url_for("main.profile", username=username))
+
+
+@blueprint.post("/user/<username>/unfollow")
+@login_required  # type: ignore[untyped-decorator]
+def unfollow(username: str) -> ResponseReturnValue:
+    """Stop reading somebody."""
+    user = _user_or_404(username)
+    following.unfollow(current_user, user)
+    db.session.commit()
+    flash(f"You no longer follow {user.username}.")
+    return redirect(url_for("main.profile", username=username))
+
+
+@blueprint.get("/avatar/<username>.svg")
+def avatar(username: str) -> Response:
+    """Draw somebody's portrait."""
+    if not re.fullmatch(r"[a-z0-9._-]{1,32}", username):
+        abort(404)
+    response = Response(avatars.draw(username), mimetype="image/svg+xml")
+    response.headers["Content-Security-Policy"] = "default-src 'none'"
+    response.cache_control.public = True
+    response.cache_control.max_age = 86400
+    return response
+
+
+def _user_or_404(username: str) -> User:
+    return User.named(username) or abort(404)
+
+
+def _page_of(query: sa.Select[Any], size_setting: str) -> Any:
+    page = max(request.args.get("page", 1, type=int), 1)
+    size = current_app.config[size_setting]
+    found = db.paginate(query, page=page, per_page=size, error_out=False)
+    if page > 1 and not found.items:
+        abort(404)
+    return found

@@ -1,0 +1,1 @@
+"""The example application, used as its users use it."""

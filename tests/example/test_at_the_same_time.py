@@ -1,0 +1,90 @@
+"""The numbers beside the navigation are right when many people act at once, on every database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from tests.example.visitor import Visitor
+from tests.servers import Database
+
+pytestmark = [pytest.mark.slow, pytest.mark.databases("sqlite-wal", "postgresql", "mariadb")]
+
+CROWD = 6
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask], database: Database) -> Flask:
+    """The application on each kind of database in turn."""
+    return make_app(SQLALCHEMY_DATABASE_URI=database.url)
+
+
+@pytest.fixture
+def crowd(app: Flask) -> list[Visitor]:
+    """People who have an account each."""
+    return [Visitor(app, f"person{number}").register() for number in range(CROWD)]
+
+
+def all_at_once(crowd: list[Visitor], act: Callable[[Visitor], TestResponse]) -> None:
+    """Let everybody act in a thread of their own, none before all are ready; all must succeed."""
+    together = Barrier(len(crowd))
+
+    def wait_and_act(person: Visitor) -> int:
+        together.wait()
+        return act(person).status_code
+
+    with ThreadPoolExecutor(len(crowd)) as pool:
+        assert set(pool.map(wait_and_act, crowd)) <= {200, 302}
+
+
+def test_all_who_follow_are_counted(app: Flask, crowd: list[Visitor]) -> None:
+    alice = Visitor(app, "alice").register()
+
+    all_at_once(crowd, lambda fan: fan.follow("alice"))
+
+    assert alice.live("new_followers") == CROWD
+
+
+def test_all_who_post_are_counted(app: Flask, crowd: list[Visitor]) -> None:
+    reader = Visitor(app, "reader").register()
+    for author in crowd:
+        reader.follow(author.username)
+
+    all_at_once(crowd, lambda author: author.post("All at once."))
+
+    assert reader.live("new_posts") == CROWD
+
+
+def test_people_who_read_one_another_can_all_post(crowd: list[Visitor]) -> None:
+    for person in crowd:
+        for other in crowd:
+            if person is not other:
+                person.follow(other.username)
+    before = [person.live("new_posts") for person in crowd]
+
+    all_at_once(crowd, lambda author: author.post("All at once."))
+
+    assert before == [0] * CROWD
+    for person in crowd:
+        # Whose feed was opened in between has seen some of them, and wrote one of them.
+        assert 0 <= person.live("new_posts") <= CROWD - 1
+        assert person.open("/").count("All at once.") == CROWD
+        assert person.live("new_posts") == 0
+
+
+def test_of_posting_and_looking_at_once_the_last_count_is_right(app: Flask, crowd: list[Visitor]) -> None:
+    reader = Visitor(app, "reader").register()
+    for author in crowd:
+        reader.follow(author.username)
+
+    all_at_once([*crowd, reader], lambda person: person.client.get("/") if person is reader else person.post("Now."))
+    unseen = reader.live("new_posts")
+
+    assert reader.badge("new_posts") == str(unseen)
+    crowd[0].post("Later.")
+    assert reader.live("new_posts") == unseen + 1

@@ -1,0 +1,204 @@
+"""Two people in two browser windows: what one does is seen by the other without a reload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from flask import Flask
+
+from examples.microblog.exports import runner
+from examples.microblog.extensions import db
+from examples.microblog.models import Task, TaskState, User
+from tests.example.visitor import PASSWORD, Visitor
+from tests.live import LiveServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+Window = Callable[[str], "Page"]
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    """The application; its pages ask often, so that nobody has to wait."""
+    return make_app(NOTIFY_POLL_INTERVAL=0.1)
+
+
+@pytest.fixture
+def people(app: Flask) -> dict[str, Visitor]:
+    """Alice and bob, who have an account each."""
+    return {name: Visitor(app, name).register() for name in ("alice", "bob")}
+
+
+@pytest.fixture
+def site(app: Flask, people: dict[str, Visitor], serve: Callable[[Flask], LiveServer]) -> LiveServer:
+    """The application on a real port."""
+    assert people
+    return serve(app)
+
+
+@pytest.fixture
+def window(browser: Browser, site: LiveServer) -> Iterator[Window]:
+    """Log somebody in, in a window of their own; no page may complain of anything."""
+    complaints: list[str] = []
+    with ExitStack() as stack:
+
+        def open_window(username: str) -> Page:
+            context = browser.new_context(base_url=site.url)
+            stack.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(10_000)
+            page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.goto("/login")
+            page.get_by_label("Username").fill(username)
+            page.get_by_label("Password").fill(PASSWORD)
+            page.get_by_role("button", name="Log in").click()
+            page.wait_for_url("/")
+            return page
+
+        yield open_window
+    assert complaints == []
+
+
+def badge(page: Page, name: str, text: str) -> None:
+    """Wait until a badge can be seen with this text."""
+    page.locator(f'[data-notify-badge="{name}"]:visible').get_by_text(text, exact=True).wait_for()
+
+
+def test_a_new_follower_raises_the_badge_in_the_other_window(window: Window) -> None:
+    alice, bob = window("alice"), window("bob")
+    assert alice.locator('[data-notify-badge="new_followers"]:visible').count() == 0
+
+    bob.goto("/user/alice")
+    bob.get_by_role("button", name="Follow", exact=True).click()
+
+    badge(alice, "new_followers", "1")
+
+
+def test_looking_in_one_window_clears_the_badge_in_another_of_the_same_person(
+    window: Window, people: dict[str, Visitor]
+) -> None:
+    alice, elsewhere = window("alice"), window("alice")
+    people["bob"].follow("alice")
+    badge(elsewhere, "new_followers", "1")
+
+    alice.goto("/user/alice/followers")
+
+    elsewhere.locator('[data-notify-badge="new_followers"]').wait_for(state="hidden")
+
+
+def test_a_new_post_is_counted_and_offered_above_the_feed(window: Window, people: dict[str, Visitor]) -> None:
+    people["bob"].follow("alice")
+    alice, bob = window("alice"), window("bob")
+
+    alice.get_by_label("What is on your mind?").fill("The tide is out.")
+    alice.get_by_role("button", name="Post").click()
+
+    badge(bob, "new_posts", "1")
+    bob.get_by_role("link", name="Show 1 new post").click()
+    bob.get_by_text("The tide is out.").wait_for()
+    assert bob.locator('[data-notify-badge="new_posts"]:visible').count() == 0
+
+
+def test_what_somebody_writes_never_runs(window: Window, people: dict[str, Visitor]) -> None:
+    people["bob"].follow("alice")
+    people["alice"].post('<img src="/x" onerror="document.title = 1">')
+
+    bob = window("bob")
+
+    bob.get_by_text("onerror").wait_for()
+    assert bob.locator(".body img").count() == 0
+
+
+def test_an_export_becomes_a_link_without_a_reload(window: Window, people: dict[str, Visitor]) -> None:
+    people["alice"].post("The tide is out.")
+    alice = window("alice")
+    alice.goto("/exports/")
+    alice.get_by_role("button", name="Export my posts").click()
+    alice.wait_for_url("/exports/")
+    alice.evaluate("window.stillTheSame = true")
+
+    with alice.expect_download() as download:
+        alice.get_by_role("link", name="Download").click()
+
+    assert download.value.suggested_filename == "posts-alice.json"
+    assert "The tide is out." in download.value.path().read_text(encoding="utf-8")
+    assert alice.evaluate("window.stillTheSame")
+    assert alice.locator("progress").count() == 0
+
+
+def test_two_tasks_that_begin_elsewhere_get_a_bar_each_which_ends_as_a_link(window: Window, app: Flask) -> None:
+    alice = window("alice")
+    alice.goto("/exports/")
+    with app.app_context():
+        tasks = [Task(user=db.session.get_one(User, 1)) for _ in range(2)]
+        db.session.add_all(tasks)
+        db.session.flush()
+        for task in tasks:
+            runner.announce(task)
+        db.session.commit()
+
+        bars = [alice.locator(f'#exports [data-notify-progress="{task.live_name}"]') for task in tasks]
+        for task, bar, progress in zip(tasks, bars, (20, 70), strict=True):
+            runner.report(task, progress)
+            bar.get_by_text(f"{progress}%").wait_for()
+        assert [bar.locator("progress").evaluate("bar => bar.value") for bar in bars] == [20, 70]
+
+        for task in tasks:
+            runner.finish(task, TaskState.DONE)
+        for bar in bars:
+            bar.wait_for(state="detached")
+        alice.locator("#exports li:nth-child(1):has(a) + li:has(a)").wait_for()
+
+
+def test_a_task_that_fails_says_so_without_a_reload(window: Window, app: Flask) -> None:
+    alice = window("alice")
+    with app.app_context():
+        task = Task(user=db.session.get_one(User, 1))
+        db.session.add(task)
+        db.session.commit()
+        alice.goto("/exports/")
+
+        runner.finish(task, TaskState.FAILED)
+
+    alice.get_by_text("This one failed").wait_for()
+
+
+def test_the_pages_fit_a_small_screen(window: Window, people: dict[str, Visitor]) -> None:
+    people["alice"].post("A_very_long_word_" * 12)
+    alice = window("alice")
+    alice.set_viewport_size({"width": 320, "height": 640})
+
+    for path in ("/", "/explore", "/user/alice", "/user/alice/followers", "/profile", "/exports/"):
+        alice.goto(path)
+        assert alice.evaluate("document.documentElement.scrollWidth") <= 320, path
+
+
+def test_nothing_to_press_is_smaller_than_44_pixels(window: Window, people: dict[str, Visitor]) -> None:
+    people["alice"].post("One.")
+    alice = window("alice")
+    alice.set_viewport_size({"width": 360, "height": 740})
+
+    for path in ("/", "/user/alice", "/user/alice/followers", "/profile", "/exports/"):
+        alice.goto(path)
+        small = alice.evaluate(
+            """() => [...document.querySelectorAll("button, input:not([type=hidden]), textarea, a")]
+                .filter((element) => element.checkVisibility() && !element.matches(".skip, p:not(.byline) > a"))
+                .filter((element) => Math.round(element.getBoundingClientRect().height) < 44)
+                .map((element) => element.outerHTML)"""
+        )
+        assert small == [], path
+
+
+def test_the_page_tells_how_many_characters_are_left(window: Window) -> None:
+    alice = window("alice")
+    field = alice.get_by_label("What is on your mind?")
+
+    field.fill("x" * 270)
+    alice.get_by_text("10 left").wait_for()
+    field.fill("x" * 283)
+    alice.get_by_text("3 too many").wait_for()

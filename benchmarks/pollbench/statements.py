@@ -1,0 +1,56 @@
+"""How many statements one poll costs, read from what the database says that it was told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import client
+from .datasets import Dataset
+from .polls import Poll
+from .servers import Gunicorn
+
+_STATEMENT = re.compile(r"LOG: +(?:statement|execute [^:]*): *(\w+)")
+_TRANSACTION = {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "DEALLOCATE"}
+
+
+@dataclass(frozen=True)
+class Count:
+    """The statements of one poll, and those that only surround them."""
+
+    queries: int
+    transaction: int
+
+    def __str__(self) -> str:
+        return f"{self.queries} + {self.transaction}" if self.transaction else f"{self.queries}"
+
+
+def count(polls: list[Poll], dataset: Dataset, directory: Path) -> dict[Poll, str]:
+    """Count what each of the polls of an application runs."""
+    environment, log = dataset.database.counting(directory)
+    environment = {"DATABASE_URL": dataset.url, **environment}
+    # One worker: its connection is open, and told no more, when the poll that counts comes.
+    with Gunicorn(dataset.app, environment, workers=1) as server:
+        session = client.log_in(server.port, dataset.keys[0])
+        return {poll: _count_poll(poll, dataset, server.port, session, log) for poll in polls}
+
+
+def _count_poll(poll: Poll, dataset: Dataset, port: int, session: str, log: Path) -> str:
+    one = client.client(port, dataset.path(poll, dataset.keys[0]), session)
+    (primed,) = client.prime(client.Share([one], poll.full_every, poll.items)).clients
+    full = _count(log, port, primed.plain)
+    if not poll.wants_ticket:
+        return str(full)
+    usual = _count(log, port, primed.with_ticket)
+    return f"{usual} (full: {full})" if poll.full_every else str(usual)
+
+
+def _count(log: Path, port: int, request: bytes) -> Count:
+    before = log.stat().st_size
+    client.exchange(port, request)
+    with log.open() as lines:
+        lines.seek(before)
+        words = [word.upper() for word in _STATEMENT.findall(lines.read())]
+    transaction = sum(word in _TRANSACTION for word in words)
+    return Count(len(words) - transaction, transaction)

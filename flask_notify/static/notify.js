@@ -2,7 +2,6 @@
  * Live values by polling; of all pages that one user has open in one browser, one polls for all.
  * Elements bind by attribute, data-notify-badge, -progress or -text = name; code by the document's event "notify:<name>",
  * whose detail is {data, timestamp}, with {data: null, removed: true} for a value that is gone.
- *
  * @typedef {{name: string, data: any, timestamp: number, expires_in?: number, removed?: boolean}} Item
  * @typedef {{data: any, timestamp: number, removed: boolean, deadline: number}} Value
  * @typedef {{items: Item[], from: number, whole: boolean, back: boolean, lead: boolean, interval: number, at: number}} News
@@ -13,11 +12,9 @@ const MINUTE = 60_000;
 /** @type {Map<string, Value>} */
 const values = new Map();
 let url = "", user = "", key = "", since = 0, interval = MINUTE / 6;
-/** Why this page does not poll: "off", or "session" (over; polls when looked at). */
-let halted = "off";
+let halted = "off"; // or "session": it is over, and asked about when the page is looked at
 let leading = false, failures = 0, wait = 0, notBefore = 0, last = 0;
-/** The next poll asks for the whole state. */
-let whole = false;
+let whole = false; // the next poll asks for the whole state
 /** @type {AbortController | undefined} */
 let seat;
 /** @type {AbortController | undefined} */
@@ -98,8 +95,7 @@ function settle({ status, headers }, items, from) {
   const whose = headers.get("X-Notify-User");
   if (status === 200 && whose === user) return accept(headers, items, from);
   if (status >= 500 || status === 429 || (status === 200 && !whose)) return backOff(retryAfter(headers));
-  leave();
-  // 200 is another account's; 0 is a redirect, to a login page.
+  leave(); // 200 is another account's; 0 is a redirect, to a login page
   if ([200, 401, 0].includes(status)) return (halted = "session");
   halted = "off";
   console.warn(`notify.js: ${url} answered ${status}; updates stop.`);
@@ -112,7 +108,7 @@ function accept(headers, items, from) {
   const news = { items, from, whole: reset || !from, back: reset && newest(items) < from, lead: leading, interval, at: Date.now() };
   failures = notBefore = 0;
   halted = "";
-  if (news.whole) whole = false;
+  whole &&= !news.whole;
   if (!seat) queue();
   channel?.postMessage(news);
   take(news);
@@ -195,7 +191,6 @@ function look() {
 }
 
 const wake = () => (seat || halted || queue(), poll());
-
 /** @type {[EventTarget, string, (event: any) => void][]} */
 const LISTENERS = [
   [window, "DOMContentLoaded", start],
@@ -207,7 +202,6 @@ const LISTENERS = [
   [window, "pageshow", (event) => event.persisted && wake()],
   [window, "online", () => failures && poll()],
 ];
-
 const listen = () => LISTENERS.forEach(([target, ...rest]) => target.addEventListener(...rest));
 
 /** Items up to `since` are known or replaced. News to a frozen page have aged. @param {News} news */
@@ -273,7 +267,6 @@ const PAINTERS = [
   ["data-notify-progress", paintProgress],
   ["data-notify-text", paintText],
 ];
-
 /** @returns {[HTMLElement, string, Painter][]} */
 const bindings = () => PAINTERS.flatMap(([attribute, paint]) =>
   Array.from(document.querySelectorAll(`[${attribute}]`), (element) => /** @type {any} */ ([element, element.getAttribute(attribute), paint])));
@@ -282,10 +275,10 @@ const bindings = () => PAINTERS.flatMap(([attribute, paint]) =>
 function paintBadge(element, { data }) {
   const count = Math.max(0, Math.trunc(numeric(data) || 0)), before = shown(element);
   const text = count > 99 ? "99+" : String(count);
-  const [label, status] = [".notify-badge-label", "[role=status]"].map((part) => element.parentElement?.querySelector(part));
+  const [label, status] = [".notify-badge-label", "[role=status]"].map((part) => element.closest(".notify-badge-box")?.querySelector(part));
   if (element.textContent !== text) {
     element.textContent = text;
-    status?.replaceChildren(count > before ? `${text} ${label?.textContent}` : "");
+    status?.replaceChildren(count > before ? `${text} ${label?.textContent ?? ""}` : "");
     later(() => status?.replaceChildren(), MINUTE / 6);
   }
   for (const part of [element, label]) part?.toggleAttribute("hidden", !count);
@@ -314,16 +307,11 @@ function followBadge() {
   if (!badge) return;
   const count = shown(badge);
   const prefix = count ? `(${badge.textContent?.trim()}) ` : "";
-  const bare = document.title.slice(document.title.startsWith(mark) ? mark.length : 0);
-  if (document.title !== prefix + bare) document.title = prefix + bare;
+  const title = prefix + document.title.slice(document.title.startsWith(mark) ? mark.length : 0);
+  if (document.title !== title) document.title = title;
   if (mark !== prefix) navigator.setAppBadge?.(count).catch(() => {});
   mark = prefix;
 }
-
-/** @param {Element} badge */
-const shown = (badge) => parseInt(badge.textContent ?? "") || 0;
-/** @param {any} data */
-const numeric = (data) => (typeof data === "number" ? data : NaN);
 
 /** Counts sleep. A wall clock set ahead looks the same: asking for the whole state mends that. */
 function now() {
@@ -346,6 +334,10 @@ const clear = (...timers) => (timers.forEach(clearTimeout), 0);
 const milliseconds = (seconds) => (Number(seconds) > 0 ? Number(seconds) * 1000 : 0);
 /** @param {Item[]} items */
 const newest = (items) => items.at(-1)?.timestamp ?? 0;
+/** @param {Element} badge */
+const shown = (badge) => parseInt(badge.textContent ?? "") || 0;
+/** @param {any} data */
+const numeric = (data) => (typeof data === "number" ? data : NaN);
 
 /** A date counts from the server's own Date. @param {Headers} headers */
 function retryAfter(headers) {
@@ -354,5 +346,4 @@ function retryAfter(headers) {
 }
 
 // Modules further down the page may still want to listen.
-if (document.readyState === "complete") start();
-else listen();
+document.readyState === "complete" ? start() : listen();

@@ -132,3 +132,21 @@ def test_the_application_icon_follows_the_badge(stage: Stage, visitor: Visitor) 
 
     wait_until(page, "drawn.length > 2")
     assert page.evaluate("drawn") == [2, 5, 0]
+
+
+def test_a_badge_of_the_applications_own_leaves_its_surroundings_alone(stage: Stage, visitor: Visitor) -> None:
+    page = visitor.open()
+    page.evaluate("""() => {
+        const main = document.querySelector("main");
+        for (const [attribute, value, text] of [["role", "status", "Saved"], ["data-notify-badge", "cart", "0"]]) {
+            const element = document.createElement("span");
+            element.setAttribute(attribute, value);
+            element.textContent = text;
+            main.append(element);
+        }
+    }""")
+
+    stage.emit(visitor, "cart", 2)
+
+    expect(page.locator("[data-notify-badge=cart]")).to_have_text("2")
+    expect(page.locator("main [role=status]")).to_have_text("Saved")

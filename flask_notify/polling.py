@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from json.encoder import encode_basestring_ascii
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Double, Engine, bindparam, select
 from sqlalchemy.engine import Dialect
@@ -16,8 +16,7 @@ from .notifications import UNREAD_COUNT
 from .statements import PlainStatement, Schemas, schemas_of
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One element of the answer. The data is JSON text, passed on as it was stored."""
 
     name: str
@@ -27,7 +26,7 @@ class Item:
     removed: bool = False
 
     def __str__(self) -> str:
-        text = f'{{"name":{json.dumps(self.name)},"data":{self.data},"timestamp":{self.timestamp!r}'
+        text = f'{{"name":{encode_basestring_ascii(self.name)},"data":{self.data},"timestamp":{self.timestamp!r}'
         if self.expires_in is not None:
             text += f',"expires_in":{self.expires_in:.3f}'
         return text + (',"removed":true}' if self.removed else "}")

@@ -31,18 +31,15 @@ def poll() -> Response:
         expected = "since must be one finite number of Unix seconds, at least 0"
         return _refuse(400, f"{expected}, got {request.args.getlist('since')!r}"[:300])
     answer = read_answer(user, since)
-    response = Response(answer.body, mimetype="application/json")
     state = current_app.extensions["notify"]
-    response.headers["X-Notify-User"] = state.signer.alias(str(recipient_key(user)))
-    _steer(response, state.settings)
-    if answer.reset:
-        response.headers["X-Notify-Reset"] = "1"
-    offer = request.environ.get(OFFER)
-    if not answer.items and not answer.reset and offer is not None and _holds(offer, user):
-        _give_ticket(response, state.signer, offer.bound_to, user, answer.cursor)
-    else:
-        response.headers["Cache-Control"] = "no-store"
-    return response
+    # As one list: to set them one by one takes twice as long.
+    headers = [
+        ("X-Notify-User", state.signer.alias(str(recipient_key(user)))),
+        ("X-Poll-Interval", f"{state.settings.poll_interval:g}"),
+        ("Vary", "Cookie"),
+        *_caching(user, answer, state.signer),
+    ]
+    return Response(answer.body, headers=headers, mimetype="application/json")
 
 
 def current_recipient() -> RecipientMixin | None:
@@ -89,6 +86,18 @@ def _parse_since() -> float | None:
     return since if math.isfinite(since) else None
 
 
+def _caching(user: RecipientMixin, answer: polling.Answer, signer: Signer) -> list[tuple[str, str]]:
+    """Return the headers that give an idle poll its ticket, and keep every other answer from being stored."""
+    if answer.reset:
+        return [("X-Notify-Reset", "1"), ("Cache-Control", "no-store")]
+    offer = request.environ.get(OFFER)
+    if answer.items or offer is None or not _holds(offer, user):
+        return [("Cache-Control", "no-store")]
+    ticket = signer.mint(offer.bound_to, str(recipient_key(user)), answer.cursor, models_of(user).clock())
+    # A browser keeps the empty list, and asks each time whether it is still good.
+    return [("ETag", f'"{ticket}"'), ("Cache-Control", "private, no-cache")]
+
+
 def _holds(offer: Offer, user: RecipientMixin) -> bool:
     """Whether what a ticket is bound to says who is polling, and which database was read."""
     # Someone known by a header of the application's own is not told apart by a ticket.
@@ -97,18 +106,6 @@ def _holds(offer: Offer, user: RecipientMixin) -> bool:
     # A session may be routed to another database, by the request or by a test.
     models = models_of(user)
     return models.db.session.get_bind(clause=models.inbox) is offer.engine
-
-
-def _give_ticket(response: Response, signer: Signer, bound_to: bytes, user: RecipientMixin, cursor: float) -> None:
-    now = models_of(user).clock()
-    response.set_etag(signer.mint(bound_to, str(recipient_key(user)), cursor, now))
-    # A browser keeps the empty list, and asks each time whether it is still good.
-    response.headers["Cache-Control"] = "private, no-cache"
-
-
-def _steer(response: Response, settings: Settings) -> None:
-    response.headers["X-Poll-Interval"] = f"{settings.poll_interval:g}"
-    response.vary.add("Cookie")
 
 
 def _refuse(status: int, message: str) -> Response:

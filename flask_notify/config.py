@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from .errors import ConfigurationError
@@ -97,6 +98,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
 )
 
+DEFAULTS: dict[str, Any] = {setting.name: setting.default for setting in SETTINGS}
+
 
 class Settings:
     """The checked settings of one application.
@@ -111,7 +114,7 @@ class Settings:
             value = config.setdefault(setting.name, setting.default)
             if not setting.check(value):
                 raise ConfigurationError(f"{setting.name} must be {setting.expected}, got {value!r}")
-        _refuse_unknown(config)
+        _refuse_misspelt(config)
         self.url_prefix: str = config["NOTIFY_URL_PREFIX"]
         self.poll_interval: float = config["NOTIFY_POLL_INTERVAL"]
         self.fast_poll: bool = config["NOTIFY_FAST_POLL"]
@@ -121,14 +124,15 @@ class Settings:
         self.shipped_migrations: bool = config["NOTIFY_SHIPPED_MIGRATIONS"]
 
 
-def _refuse_unknown(config: Mapping[str, Any]) -> None:
-    """Refuse a key that begins like ours and is none: a typing error would go unnoticed."""
-    known = {setting.name for setting in SETTINGS}
+def _refuse_misspelt(config: Mapping[str, Any]) -> None:
+    """Refuse a key that is nearly one of ours: the mistake would go unnoticed.
+
+    Any other key that begins like ours is the application's own.
+    """
     for key in config:
-        if key.startswith("NOTIFY_") and key not in known:
-            raise ConfigurationError(
-                f"{key} is not a setting of Flask-Notify. The settings are: " + ", ".join(sorted(known))
-            )
-
-
-DEFAULTS: dict[str, Any] = {setting.name: setting.default for setting in SETTINGS}
+        if key.startswith("NOTIFY_") and key not in DEFAULTS:
+            for meant in get_close_matches(key, DEFAULTS, n=1, cutoff=0.85):
+                raise ConfigurationError(
+                    f"{key} is not a setting of Flask-Notify, and {meant} is. Rename it, or, if it "
+                    "is the application's own, give it a name that is not so easily mistaken."
+                )

@@ -92,9 +92,14 @@ def test_a_wrong_setting_is_refused_with_what_is_right(name: str, wrong: Any) ->
         Notify(app, SQLAlchemy(app))
 
 
-def test_a_setting_that_is_none_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ConfigurationError, match=r"NOTIFY_POL_INTERVAL is not a setting.*NOTIFY_POLL_INTERVAL"):
-        make_app(MEMORY, NOTIFY_POL_INTERVAL=3)
+@pytest.mark.parametrize("misspelt", ["NOTIFY_POL_INTERVAL", "NOTIFY_FASTPOLL", "NOTIFY_TOMBSTONES_AGE"])
+def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(misspelt: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{misspelt} is not a setting of Flask-Notify, and NOTIFY_\w+ is"):
+        make_app(MEMORY, **{misspelt: 3})
+
+
+def test_a_setting_of_the_applications_own_may_begin_like_ours() -> None:
+    make_app(MEMORY, NOTIFY_ADMINS=["susan"])
 
 
 def test_missing_settings_get_their_defaults() -> None:

@@ -155,6 +155,7 @@ def test_a_progress_bar_without_a_number_has_no_value(site: Site, key: Any, show
     page = show("{{ notify_progress('task') }}")
 
     assert not any("value" in attributes for tag, attributes in page.elements if tag == "progress")
+    assert "hidden" not in page.bound("progress")
 
 
 def test_a_progress_bar_of_what_is_not_there_waits_hidden(show: Show) -> None:

@@ -62,7 +62,8 @@ def notify_badge(name: str = UNREAD_COUNT, id: str | None = None, label: str | N
 def notify_progress(name: str, label: str | None = None) -> Markup:
     """Return a progress bar bound to a notification, hidden while there is none.
 
-    :param name: of a notification that holds a percentage, or ``{"progress": percentage}``.
+    :param name: of a notification that holds a percentage, or ``{"progress": percentage}``. Any
+        other value is work of which nobody knows how far it is.
     :param label: what is in progress.
     """
     shown = _shown(name)
@@ -95,6 +96,7 @@ class _Shown:
     """What the page shows for a name: its data, and the seconds until that is gone."""
 
     name: str
+    present: bool = False
     data: Any = None
     expires_in: float | None = None
 
@@ -102,12 +104,12 @@ class _Shown:
 def _shown(name: str) -> _Shown:
     for item in _page().items:
         if item.name == name:
-            return _Shown(name, json.loads(item.data), item.expires_in)
+            return _Shown(name, True, json.loads(item.data), item.expires_in)
     return _Shown(name)
 
 
 def _render_shown(template: str, shown: _Shown, **context: Any) -> Markup:
-    return _render(template, name=shown.name, expires_in=shown.expires_in, **context)
+    return _render(template, name=shown.name, present=shown.present, expires_in=shown.expires_in, **context)
 
 
 def _render(template: str, **context: Any) -> Markup:

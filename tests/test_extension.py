@@ -95,7 +95,7 @@ def test_a_wrong_setting_is_refused_with_what_is_right(name: str, wrong: Any) ->
 @pytest.mark.parametrize("misspelt", ["NOTIFY_POL_INTERVAL", "NOTIFY_FASTPOLL", "NOTIFY_TOMBSTONES_AGE"])
 def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(misspelt: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"{misspelt} is not a setting of Flask-Notify, and NOTIFY_\w+ is"):
-        make_app(MEMORY, **{misspelt: 3})
+        Notify(make_bare_app(**{misspelt: 3}))
 
 
 def test_a_setting_of_the_applications_own_may_begin_like_ours() -> None:

@@ -99,7 +99,9 @@ def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(misspelt: str
 
 
 def test_a_setting_of_the_applications_own_may_begin_like_ours() -> None:
-    make_app(MEMORY, NOTIFY_ADMINS=["susan"])
+    site = make_app(MEMORY, NOTIFY_ADMINS=["susan"])
+
+    assert site.app.config["NOTIFY_ADMINS"] == ["susan"]
 
 
 def test_missing_settings_get_their_defaults() -> None:
@@ -175,9 +177,11 @@ def test_an_attribute_that_hides_one_of_the_mixins_is_refused_at_init_app() -> N
 def test_an_attribute_may_be_overridden_on_purpose() -> None:
     app = make_bare_app()
     db = SQLAlchemy(app)
-    make_user(db, notifications=Column(String(10)), __notify_overrides__={"notifications"})
+    User = make_user(db, notifications=Column(String(10)), __notify_overrides__={"notifications"})
 
     Notify(app, db)
+
+    assert User(notifications="mine").notifications == "mine"
 
 
 def test_a_collision_that_init_app_could_not_see_is_told_by_the_first_request() -> None:

@@ -1,4 +1,4 @@
-"""Live notifications, an inbox and e-mail digests for Flask."""
+"""Live notifications for Flask, in the application's own database."""
 
 from __future__ import annotations
 

@@ -112,12 +112,12 @@ class Notify:
         return found
 
     @property
-    def Inbox(self) -> type[InboxColumns]:  # it is a class
+    def Inbox(self) -> type[InboxColumns]:
         """The mapped class of the table ``notify_inbox``."""
         return self.models.Inbox
 
     @property
-    def Notification(self) -> type[NotificationColumns]:  # likewise
+    def Notification(self) -> type[NotificationColumns]:
         """The mapped class of the table ``notify_notification``."""
         return self.models.Notification
 

@@ -60,7 +60,7 @@ def advance(
         return _advance_sqlite(connection, models, keys, steps * STEP, now)
     if dialect in ("mysql", "mariadb"):
         return _advance_mariadb(connection, models, keys, steps * STEP, now)
-    raise ConfigurationError(f"Flask-Notify works on PostgreSQL, MariaDB, MySQL and SQLite, got {dialect!r}")
+    raise ConfigurationError(f"Flask-Notify works on PostgreSQL, MariaDB and SQLite, got {dialect!r}")
 
 
 def _advance_postgresql(

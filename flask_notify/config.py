@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .errors import ConfigurationError
 
@@ -36,6 +39,46 @@ def _is_count(value: Any) -> bool:
 
 def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
+
+
+def _is_number_at_least_0(value: Any) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not any(ord(char) < 32 for char in value)
+
+
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or (_is_text(value) and value != "")
+
+
+def _is_positive_or_none(value: Any) -> bool:
+    return value is None or _is_positive(value)
+
+
+def _is_base_url(value: Any) -> bool:
+    if value is None:
+        return True
+    if not _is_text(value):
+        return False
+    parts = urlsplit(value)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+
+
+def _is_time_of_day(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value) is not None
+
+
+def _is_weekday(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 6
+
+
+def _is_timezone(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and ZoneInfo(value) is not None
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return False
 
 
 def _is_prefix(value: Any) -> bool:
@@ -89,6 +132,144 @@ SETTINGS: tuple[Setting, ...] = (
         "Bytes that the JSON text of one notification may have.",
     ),
     Setting(
+        "NOTIFY_INLINE_RECIPIENTS",
+        1_000,
+        "a positive whole number",
+        _is_count,
+        "Up to how many recipients an emission is written in the caller's own transaction. One to"
+        " more is recorded there, and moved by the scheduler in batches of at most 1,000.",
+    ),
+    Setting(
+        "NOTIFY_PRIVATE_MESSAGE_LENGTH",
+        140,
+        "a positive whole number",
+        _is_count,
+        "Characters that a private message may have.",
+    ),
+    Setting(
+        "NOTIFY_MESSAGES_PER_PAGE",
+        20,
+        "a positive whole number",
+        _is_count,
+        "Messages on one page of the inbox.",
+    ),
+    Setting(
+        "NOTIFY_REMOVE_AFTER",
+        336,
+        "a positive number of hours, or None to keep all for ever",
+        _is_positive_or_none,
+        "Hours after which messages and mails that were sent are removed.",
+    ),
+    Setting(
+        "NOTIFY_KEEP_UNSEEN",
+        True,
+        "True or False",
+        _is_flag,
+        "Whether a message that was never seen is kept however old it is.",
+    ),
+    Setting(
+        "NOTIFY_BASE_URL",
+        None,
+        "an absolute address like 'https://example.org', or None",
+        _is_base_url,
+        "What every link in a mail begins with. No mail is sent without it.",
+    ),
+    Setting(
+        "NOTIFY_MAIL_SENDER",
+        None,
+        "an address like 'Microblog <news@example.org>', or None",
+        _is_text_or_none,
+        "Whom the mails are from; None is Flask-Mail's ``MAIL_DEFAULT_SENDER``.",
+    ),
+    Setting(
+        "NOTIFY_MAIL_SUBJECT_PREFIX",
+        "",
+        "a text on one line",
+        _is_text,
+        "What the subject of each mail begins with, as in ``'[Microblog] '``.",
+    ),
+    Setting(
+        "NOTIFY_LIST_ID",
+        None,
+        "a name like 'notifications.example.org', or None",
+        _is_text_or_none,
+        "The List-Id of the mails (RFC 2919); None makes one of the host of ``NOTIFY_BASE_URL``.",
+    ),
+    Setting(
+        "NOTIFY_OFTEN_DELAY",
+        300,
+        "a number of seconds, at least 0",
+        _is_number_at_least_0,
+        "Seconds that a recipient has to see a message before it is mailed in the mode ``often``.",
+    ),
+    Setting(
+        "NOTIFY_DIGEST_TIME",
+        "08:00",
+        "a time of day like '08:00'",
+        _is_time_of_day,
+        "When daily and weekly digests are due, by each recipient's own clock.",
+    ),
+    Setting(
+        "NOTIFY_DIGEST_WEEKDAY",
+        0,
+        "a weekday from 0 (Monday) to 6 (Sunday)",
+        _is_weekday,
+        "On which day weekly digests are due.",
+    ),
+    Setting(
+        "NOTIFY_DIGEST_LIMIT",
+        20,
+        "a positive whole number",
+        _is_count,
+        "Messages that one mail shows; it tells how many more there are.",
+    ),
+    Setting(
+        "NOTIFY_TIMEZONE",
+        "UTC",
+        "the name of a time zone like 'Europe/Berlin'",
+        _is_timezone,
+        "The time zone of recipients who have set none.",
+    ),
+    Setting(
+        "NOTIFY_MAIL_TIMEOUT",
+        60,
+        "a positive number of seconds",
+        _is_positive,
+        "Seconds that sending one mail may take in all, from connecting to the server's last "
+        "word. It must be less than half of ``NOTIFY_MAIL_LEASE``.",
+    ),
+    Setting(
+        "NOTIFY_MAIL_LEASE",
+        300,
+        "a positive number of seconds",
+        _is_positive,
+        "Seconds for which a mail is one worker's alone. The mail of a worker that died is taken "
+        "up by another after this long.",
+    ),
+    Setting(
+        "NOTIFY_MAIL_ATTEMPTS",
+        10,
+        "a positive whole number",
+        _is_count,
+        "How many times a mail is tried, ever more slowly, before it is given up.",
+    ),
+    Setting(
+        "NOTIFY_UNSUBSCRIBE_KEY",
+        None,
+        "a text, or None",
+        _is_text_or_none,
+        "What the links to unsubscribe are signed with; None is ``SECRET_KEY``. Keys in "
+        "``SECRET_KEY_FALLBACKS`` are accepted, too: these links have to work for as long as the "
+        "mails exist.",
+    ),
+    Setting(
+        "NOTIFY_SCHEDULER",
+        False,
+        "True or False",
+        _is_flag,
+        "Whether the application runs the jobs by itself, in a thread. Otherwise run ``flask notify run`` beside it.",
+    ),
+    Setting(
         "NOTIFY_SHIPPED_MIGRATIONS",
         False,
         "True or False",
@@ -115,12 +296,37 @@ class Settings:
             if not setting.check(value):
                 raise ConfigurationError(f"{setting.name} must be {setting.expected}, got {value!r}")
         _refuse_misspelt(config)
+        if config["NOTIFY_MAIL_TIMEOUT"] >= config["NOTIFY_MAIL_LEASE"] / 2:
+            raise ConfigurationError(
+                "NOTIFY_MAIL_TIMEOUT must be less than half of NOTIFY_MAIL_LEASE, got "
+                f"{config['NOTIFY_MAIL_TIMEOUT']!r} and {config['NOTIFY_MAIL_LEASE']!r}: a mail that is still "
+                "being sent when its lease ends would be sent twice. Raise the lease, or lower the timeout."
+            )
         self.url_prefix: str = config["NOTIFY_URL_PREFIX"]
         self.poll_interval: float = config["NOTIFY_POLL_INTERVAL"]
         self.fast_poll: bool = config["NOTIFY_FAST_POLL"]
         self.recheck_interval: float = config["NOTIFY_RECHECK_INTERVAL"]
         self.tombstone_age: float = config["NOTIFY_TOMBSTONE_AGE"]
         self.max_payload: int = config["NOTIFY_MAX_PAYLOAD"]
+        self.inline_recipients: int = config["NOTIFY_INLINE_RECIPIENTS"]
+        self.private_message_length: int = config["NOTIFY_PRIVATE_MESSAGE_LENGTH"]
+        self.messages_per_page: int = config["NOTIFY_MESSAGES_PER_PAGE"]
+        self.remove_after: float | None = config["NOTIFY_REMOVE_AFTER"]
+        self.keep_unseen: bool = config["NOTIFY_KEEP_UNSEEN"]
+        self.base_url: str | None = config["NOTIFY_BASE_URL"]
+        self.mail_sender: str | None = config["NOTIFY_MAIL_SENDER"]
+        self.mail_subject_prefix: str = config["NOTIFY_MAIL_SUBJECT_PREFIX"]
+        self.list_id: str | None = config["NOTIFY_LIST_ID"]
+        self.often_delay: float = config["NOTIFY_OFTEN_DELAY"]
+        self.digest_time: str = config["NOTIFY_DIGEST_TIME"]
+        self.digest_weekday: int = config["NOTIFY_DIGEST_WEEKDAY"]
+        self.digest_limit: int = config["NOTIFY_DIGEST_LIMIT"]
+        self.timezone: str = config["NOTIFY_TIMEZONE"]
+        self.mail_timeout: float = config["NOTIFY_MAIL_TIMEOUT"]
+        self.mail_lease: float = config["NOTIFY_MAIL_LEASE"]
+        self.mail_attempts: int = config["NOTIFY_MAIL_ATTEMPTS"]
+        self.unsubscribe_key: str | None = config["NOTIFY_UNSUBSCRIBE_KEY"]
+        self.scheduler: bool = config["NOTIFY_SCHEDULER"]
         self.shipped_migrations: bool = config["NOTIFY_SHIPPED_MIGRATIONS"]
 
 

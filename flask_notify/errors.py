@@ -25,3 +25,19 @@ class EmittedTooLate(NotifyError):
 
 class TransactionFailed(NotifyError):
     """A commit was tried again although writing the notifications had failed in it."""
+
+
+class WrittenByHand(NotifyError):
+    """A message was added to a session, or deleted from one, past what keeps the counts."""
+
+
+class InvalidMessage(NotifyError, ValueError):
+    """A message was given text, a link or data that it cannot have, or lacks what it needs."""
+
+
+class UnknownType(NotifyError, LookupError):
+    """A message is of a type that was never declared."""
+
+
+class InvalidPreference(NotifyError, ValueError):
+    """A recipient's setting was given a value that it cannot have."""

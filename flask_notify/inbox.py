@@ -142,7 +142,7 @@ def make(connection: Connection, models: Models, key: RecipientKey) -> None:
     insert it, which would lock the user's row.
     """
     forget(connection, models, key)
-    connection.execute(insert(models.inbox).values(recipient_id=key))
+    connection.execute(insert(models.inbox).values(recipient_id=key, created_at=models.clock()))
 
 
 def forget(connection: Connection, models: Models, key: RecipientKey) -> None:
@@ -151,8 +151,12 @@ def forget(connection: Connection, models: Models, key: RecipientKey) -> None:
     The other databases do it by their foreign keys, which SQLite usually ignores.
     """
     if connection.dialect.name == "sqlite":
-        for table in (models.notification, models.inbox):
+        for table in models.of_a_recipient:
             connection.execute(table.delete().where(table.c.recipient_id == key))
+        # What they have sent must not read as sent by whoever gets the key next.
+        connection.execute(models.block.delete().where(models.block.c.sender_id == key))
+        sent = update(models.message).where(models.message.c.sender_id == key)
+        connection.execute(sent.values(sender_id=None))
 
 
 def count(models: Models) -> int:

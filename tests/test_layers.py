@@ -14,6 +14,12 @@ PACKAGE = Path(__file__).parents[1] / "flask_notify"
 LAYERS = [
     "errors",
     "config",
+    "rules",
+    "local_time",
+    "models.columns",
+    "models.live",
+    "models.reading",
+    "models.moving",
     "models",
     "statements",
     "inbox",

@@ -22,6 +22,7 @@ LAYERS = [
     "models.moving",
     "models",
     "statements",
+    "database_clock",
     "inbox",
     "emission",
     "notifications",

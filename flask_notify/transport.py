@@ -198,8 +198,8 @@ class _FlaskMailConnection(flask_mail.Connection):
     def _tell(self, sender: str, address: str, content: bytes) -> None:
         if flask_mail.email_dispatched.receivers:
             with self._app.app_context():
-                message = _as_flask_mail_has_it(sender, address, content)
                 try:
+                    message = _as_flask_mail_has_it(sender, address, content)
                     flask_mail.email_dispatched.send(self._app, message=message)
                 except Exception:
                     # The server has the mail: it must not look as if it had not.
@@ -265,7 +265,7 @@ def _as_flask_mail_has_it(sender: str, address: str, content: bytes) -> flask_ma
         body=text.get_content() if text else None,
         html=html.get_content() if html else None,
         sender=parsed["From"] or sender,
-        date=parsed["Date"].datetime.timestamp(),
+        date=parsed["Date"].datetime.timestamp() if parsed["Date"] else None,
         extra_headers={name: value for name, value in parsed.items() if name not in _FLASK_MAILS_OWN},
     )
     message.msgId = parsed["Message-ID"]

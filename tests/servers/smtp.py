@@ -62,19 +62,20 @@ class SMTPServer:
         self._at_once = at_once
         self._open: set[_Conversation] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped: asyncio.Event
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Listen on the port."""
         ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)), daemon=True)
         self._thread.start()
         assert ready.wait(START_SECONDS)
 
     def stop(self) -> None:
         """End all conversations, and refuse new ones."""
         if self._loop is not None and self._thread is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._stopped.set)
             self._thread.join()
             self._loop = self._thread = None
 
@@ -82,28 +83,23 @@ class SMTPServer:
         """Drop the connections that are open, as a server that restarts does."""
         assert self._loop is not None
         done = threading.Event()
-        self._loop.call_soon_threadsafe(lambda: (self._abort(), done.set()))
+        self._loop.call_soon_threadsafe(self._abort)
+        self._loop.call_soon_threadsafe(done.set)
         assert done.wait(START_SECONDS)
 
     def to(self, address: str) -> list[bytes]:
         """Return the mails that came for an address."""
         return [mail.content for mail in list(self.received) if mail.address == address]
 
-    def _run(self, ready: threading.Event) -> None:
-        self._loop = loop = asyncio.new_event_loop()
+    async def _serve(self, ready: threading.Event) -> None:
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         wrapping = self._tls if self._at_once else None
-        listening = loop.create_server(self._converse, "127.0.0.1", self.port, ssl=wrapping)
-        server = loop.run_until_complete(listening)
-        loop.call_soon(ready.set)
-        loop.run_forever()
-        server.close()
+        listening = await self._loop.create_server(self._converse, "127.0.0.1", self.port, ssl=wrapping)
+        ready.set()
+        await self._stopped.wait()
+        listening.close()
         self._abort()
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        loop.run_until_complete(asyncio.sleep(0))  # the transports tell that they are closed
-        loop.close()
+        await asyncio.sleep(0)  # the transports tell that they are closed
 
     def _converse(self) -> _Conversation:
         self.connections += 1
@@ -111,8 +107,7 @@ class SMTPServer:
 
     def _abort(self) -> None:
         for conversation in list(self._open):
-            if conversation.transport is not None:
-                conversation.transport.abort()
+            _abort(conversation)
 
 
 class _Conversation(SMTP):
@@ -170,10 +165,16 @@ async def _ask(steps: dict[str, Step], address: str, server: SMTP) -> str | None
     step = steps.get(address, steps.get("*"))
     if step is None:
         return None
-    reply = await asyncio.get_running_loop().run_in_executor(None, step, address)
+    reply: str | None = await asyncio.get_running_loop().run_in_executor(None, step, address)
     if isinstance(reply, Misbehaviour):
         await reply(server)
     return reply
+
+
+def _abort(conversation: SMTP) -> None:
+    transport: Any = conversation.transport
+    if transport is not None:
+        transport.abort()
 
 
 class Misbehaviour(str):
@@ -183,12 +184,12 @@ class Misbehaviour(str):
 
     async def __call__(self, server: SMTP) -> None:
         """Do it."""
-        assert server.transport is not None
+        transport: Any = server.transport
         if self == "end the conversation":
-            server.transport.abort()
+            transport.abort()
         elif self == "drip":
-            while not server.transport.is_closing():
-                server.transport.write(b"2")
+            while not transport.is_closing():
+                transport.write(b"2")
                 await asyncio.sleep(0.05)
         await asyncio.Event().wait()  # for ever, or until the client goes
 
@@ -206,6 +207,6 @@ def say(reply: str) -> Step:
 def _authenticator(name: str, password: str) -> Any:
     def authenticate(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
         right = isinstance(data, LoginPassword) and (data.login, data.password) == (name.encode(), password.encode())
-        return AuthResult(success=right)
+        return AuthResult(success=right, handled=False)
 
     return authenticate

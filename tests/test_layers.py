@@ -25,6 +25,7 @@ LAYERS = [
     "inbox",
     "emission",
     "notifications",
+    "richtext",
     "polling",
     "recipient",
     "web",

@@ -29,6 +29,7 @@ LAYERS = [
     "inbox",
     "emission",
     "notifications",
+    "richtext",
     "polling",
     "recipient",
     "web",

@@ -12,7 +12,9 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from email import policy
 from email.header import Header
+from email.parser import BytesHeaderParser
 from email.utils import format_datetime, parseaddr
 from functools import cached_property
 from hashlib import sha256
@@ -229,3 +231,8 @@ def _lines(text: str) -> Iterator[str]:
     for line in re.split(r"\r\n|\r|\n", text.rstrip("\r\n")):
         yield line
         yield "\r\n"
+
+
+def subject_of(content: bytes) -> str:
+    """Return the subject of a mail as people read it."""
+    return str(BytesHeaderParser(policy=policy.default).parsebytes(content)["Subject"])

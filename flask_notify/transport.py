@@ -16,7 +16,7 @@ from flask import Flask
 from .errors import NotifyError
 from .smtp import BoundedSMTP, BoundedSMTPOverTLS, Client, Deadline
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("flask_notify")
 
 _QUIT_SECONDS = 5.0
 

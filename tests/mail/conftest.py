@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.mail.office import Office, make_office
+from tests.servers import Database
 from tests.servers.smtp import SMTPServer
 
 
@@ -32,3 +34,23 @@ def start_smtp() -> Iterator[Callable[..., SMTPServer]]:
             return server
 
         yield start
+
+
+@pytest.fixture
+def open_office(database: Database, smtp: SMTPServer) -> Iterator[Callable[..., Office]]:
+    """Build applications with users who have addresses; options as for `make_office`."""
+    with ExitStack() as stack:
+
+        def open_one(**options: Any) -> Office:
+            office = make_office(database.url, smtp.port, **options)
+            stack.callback(office.site.close)
+            office.site.create_tables()
+            return office
+
+        yield open_one
+
+
+@pytest.fixture
+def office(open_office: Callable[..., Office]) -> Office:
+    """An application with users who have addresses."""
+    return open_office()

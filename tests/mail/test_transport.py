@@ -250,7 +250,7 @@ def test_a_wrong_password_stops_all_mails_for_now_and_is_logged(
     with pytest.raises(ServerUnusable, match="MAIL_PASSWORD"):
         send_to(server, MAIL_USERNAME="micro", MAIL_PASSWORD="guess")
 
-    assert [record.levelno for record in caplog.records if record.name == "flask_notify.transport"] == [logging.ERROR]
+    assert [record.levelno for record in caplog.records if record.name == "flask_notify"] == [logging.ERROR]
     assert "guess" not in caplog.text
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from . import claims, emission, inbox, messages, notifications
+from . import claims, emission, inbox, messages, notifications, signals
 from .config import Settings
 from .database_clock import DatabaseClock
 from .errors import UnknownType
@@ -171,7 +171,9 @@ def move_batch(models: Models, settings: Settings, types: Registry, fanout_id: i
         move = _move_value if kind == "value" else _move_messages
         moved = move(session, models, settings, types, fanout_id)
         session.commit()
-        return moved
+    if moved:
+        signals.tell(signals.fanout_moved, fanout_id=fanout_id, moved=moved)
+    return moved
 
 
 def _move_messages(session: Session, models: Models, settings: Settings, types: Registry, fanout_id: int) -> int:

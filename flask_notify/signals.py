@@ -29,5 +29,5 @@ def tell(signal: NamedSignal, **about: Any) -> None:
     sender = current_app._get_current_object() if has_app_context() else None  # type: ignore[attr-defined]  # a proxy
     try:
         signal.send(sender, **about)
-    except Exception:
+    except Exception:  # noqa: BLE001  # a receiver is the application's code
         _log.exception("A receiver of the signal %r has raised", signal.name)

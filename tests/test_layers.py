@@ -26,6 +26,8 @@ LAYERS = [
     "emission",
     "notifications",
     "richtext",
+    "language",
+    "targets",
     "polling",
     "recipient",
     "web",

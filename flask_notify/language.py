@@ -74,17 +74,18 @@ def languages() -> list[tuple[str, str]]:
 
 
 def _known_locale(locale: str | None) -> str:
+    found = None if not locale else _parse_locale(locale)
+    return str(_instance().default_locale) if found is None else found
+
+
+@lru_cache(maxsize=1024)
+def _parse_locale(locale: str) -> str | None:
     from babel import Locale, UnknownLocaleError
 
-    if locale:
-        try:
-            return str(Locale.parse(locale))
-        except (ValueError, UnknownLocaleError):
-            try:
-                return str(Locale.parse(locale, sep="-"))
-            except (ValueError, UnknownLocaleError):
-                pass
-    return str(_instance().default_locale)
+    try:
+        return str(Locale.parse(locale.replace("-", "_")))
+    except (ValueError, UnknownLocaleError):
+        return None
 
 
 @contextmanager

@@ -64,6 +64,13 @@ def current_language() -> str:
     return "en" if found is None else str(found).replace("_", "-")
 
 
+def text_direction() -> str:
+    """Return in which direction the current language is written: "ltr" or "rtl"."""
+    babel = _babel()
+    found = None if babel is None else babel.get_locale()
+    return "ltr" if found is None else str(found.text_direction)
+
+
 def languages() -> list[tuple[str, str]]:
     """Return the languages that the application is translated to: the code of each, and its own name for itself."""
     babel = _babel()

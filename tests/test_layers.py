@@ -38,6 +38,8 @@ LAYERS = [
     "fanout",
     "sending",
     "targets",
+    "unsubscribing",
+    "letter",
     "polling",
     "recipient",
     "web",

@@ -49,6 +49,8 @@ class Changed(MessageType):
 
 
 class Alarm(MessageType):
+    """One that cannot be masked."""
+
     critical = True
     mail_mode = "never"
 
@@ -57,6 +59,8 @@ class Alarm(MessageType):
 
 
 class ForStaff(MessageType):
+    """One that is not for everybody."""
+
     @classmethod
     def allowed(cls, recipient: Any) -> bool:
         return bool(recipient.name.startswith("staff"))
@@ -79,6 +83,10 @@ def people(site: Site) -> Any:
 
 def subjects(user: Any) -> list[str]:
     return [message.subject for message in user.messages_received]
+
+
+def inbox_of(site: Site, user: Any) -> Any:
+    return site.db.session.get(site.notify.Inbox, user.id)
 
 
 def counts_are_right(site: Site) -> bool:
@@ -285,7 +293,7 @@ def test_a_critical_message_is_mailed_at_once_and_others_later(site: Site, peopl
 
     due = {m.subject: m.mail_due_at and m.mail_due_at.timestamp() for m in ann.messages_received}
     assert due == {"Fire": now, "soon": now + 300, "later": None}
-    assert site.db.session.get(site.notify.Inbox, ann.id).mail_due_at == now
+    assert inbox_of(site, ann).mail_due_at == now
 
 
 def test_a_type_may_be_for_some_only(site: Site, people: Any) -> None:
@@ -386,7 +394,7 @@ def test_all_are_marked_seen_up_to_what_was_shown(site: Site, people: Any) -> No
 
 def test_what_was_seen_owes_no_mail(site: Site, people: Any) -> None:
     ann, _, _ = people
-    inbox = site.db.session.get(site.notify.Inbox, ann.id)
+    inbox = inbox_of(site, ann)
     site.notify.send("x", to=ann)
     site.db.session.commit()
     assert inbox.mail_due_at is not None
@@ -428,7 +436,7 @@ def test_a_change_of_mode_moves_what_is_pending(site: Site, people: Any) -> None
     ann.set_mail_mode("never")
     site.db.session.commit()
     assert due() == {"general": None, "by pair": None, "Fire": 0, "Hi ann!": None}
-    assert site.db.session.get(site.notify.Inbox, ann.id).mail_due_at == now
+    assert inbox_of(site, ann).mail_due_at == now
 
 
 def test_settings_that_cannot_be_are_refused(people: Any) -> None:
@@ -464,7 +472,7 @@ def test_a_blocked_sender_writes_no_private_messages(site: Site, people: Any) ->
 def test_messages_are_not_written_past_the_counts(site: Site, people: Any) -> None:
     ann, _, _ = people
     site.db.session.add(site.notify.Message(recipient_id=ann.id, subject="by hand"))
-    with pytest.raises(WrittenByHand, match="notify.send"):
+    with pytest.raises(WrittenByHand, match=r"notify\.send"):
         site.db.session.commit()
     site.db.session.rollback()
 

@@ -14,6 +14,7 @@ from sqlalchemy.sql.dml import Insert
 
 from . import emission
 from .errors import InvalidName, InvalidPayload
+from .inbox import Inboxes
 from .models import MAX_NAME, Models, NotificationColumns
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class ValueChange(emission.Change):
             self.notification.payload_json = self._payload()
 
     @classmethod
-    def write(cls, connection: Connection, models: Models, changes: Sequence[Self]) -> None:
+    def write(cls, connection: Connection, models: Models, changes: Sequence[Self], _inboxes: Inboxes) -> None:
         """Upsert the rows. A removal is one, too: a DELETE would leave nothing to tell."""
         now = models.clock()
         rows = [change._row(now) for change in changes]

@@ -14,11 +14,11 @@ from flask import Blueprint, current_app, jsonify, render_template, request, url
 from flask.typing import ResponseReturnValue
 
 from ..listing import Anchor, read_all, reader_of
-from ..message_types import PRIVATE
+from ..message_types import Private, name_of
 from ..recipient import RecipientMixin, models_of
 from . import times
 from .access import for_recipients, refuse, settings, wants_json
-from .hooks import Hooks, find_user, may_administrate, name_of
+from .hooks import Hooks, find_user, may_administrate
 from .poll import recipient_key
 from .rows import When, when
 
@@ -66,20 +66,20 @@ def all_messages(user: RecipientMixin) -> ResponseReturnValue:
     overview = read_all(models.db.session, models, only, anchor, settings().messages_per_page)
     reader = reader_of(models.db.session, models, recipient_key(user))
     zone, now = times.zone_of(reader.timezone, settings().timezone), models.clock()
-    lines = [_line(hooks, message, zone, now) for message in overview.messages]
+    lines = [_line(message, zone, now) for message in overview.messages]
     older, newer = _url(name, overview.older), _url(name, overview.newer)
     if wants_json():
         return jsonify(messages=[line.as_json() for line in lines], older=older, newer=newer)
     return render_template("notify/all_messages.html", lines=lines, older=older, newer=newer, recipient_name=name)
 
 
-def _line(hooks: Hooks, message: Any, zone: Any, now: float) -> _Line:
+def _line(message: Any, zone: Any, now: float) -> _Line:
     return _Line(
         message.id,
-        name_of(hooks, message.recipient),
-        None if message.sender is None else name_of(hooks, message.sender),
+        name_of(message.recipient),
+        None if message.sender is None else name_of(message.sender),
         message.type,
-        "Private message" if message.type == PRIVATE else message.subject,
+        message.subject,
         when(message.created_at, zone, now),
         message.seen,
         message.mail_mode,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from flask import url_for
 from markupsafe import Markup
 
 from ..listing import reader_of
 from ..recipient import models_of
-from .csrf import csrf_field
-from .messages import render_part, unseen_part
+from .messages import unseen_part
+from .parts import here, inbox_script, render_part
 from .poll import current_recipient, recipient_key
-from .templating import _static, notify_badge
+from .templating import notify_badge
 
 
 def notify_inbox(label: str = "Messages") -> Markup:
@@ -23,8 +22,7 @@ def notify_inbox(label: str = "Messages") -> Markup:
     """
     if current_recipient() is None:
         return Markup("")
-    badge = notify_badge(label="unseen")
-    return Markup(render_part("notify/inbox.html", label=label, badge=badge, script=inbox_script()))
+    return render_part("notify/inbox.html", label=label, badge=notify_badge(label="unseen"), script=inbox_script())
 
 
 def notify_inbox_widget(heading: str = "New messages") -> Markup:
@@ -39,15 +37,5 @@ def notify_inbox_widget(heading: str = "New messages") -> Markup:
     reader = reader_of(models.db.session, models, recipient_key(user))
     if reader.widget_hidden:
         return Markup("")
-    part = Markup(unseen_part(user, reader))
-    return Markup(render_part("notify/widget.html", heading=heading, part=part, script=inbox_script()))
-
-
-def inbox_script() -> Markup:
-    """Return the tag of the script by which the inbox needs no reload; a page may have it more than once."""
-    return Markup('<script type="module" src="{}" data-notify-csrf="{}"></script>').format(
-        _static("notify-inbox.js"), url_for("notify.csrf")
-    )
-
-
-__all__ = ["csrf_field", "inbox_script", "notify_inbox", "notify_inbox_widget"]
+    part = unseen_part(user, reader, here())
+    return render_part("notify/widget.html", heading=heading, part=part, script=inbox_script())

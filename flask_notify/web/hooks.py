@@ -23,7 +23,7 @@ class Hooks:
 
     models: Models
     _find_recipient: Callable[[str], Any] | None = None
-    _name_recipient: Callable[[Any], str] | None = None
+    _address_recipient: Callable[[Any], str] | None = None
     _before_private_message: Callable[[Any, Any], None] | None = None
     _administrator: Callable[[Any], bool] | None = None
 
@@ -39,12 +39,12 @@ class Hooks:
         self._find_recipient = function
         return function
 
-    def name_recipient(self, function: _Name) -> _Name:
-        """Set how a user is called, on the page and in addresses; the reverse of :meth:`find_recipient`.
+    def address_recipient(self, function: _Name) -> _Name:
+        """Set the name that stands for a user in an address: the reverse of :meth:`find_recipient`.
 
         :param function: called with the user; returns the name.
         """
-        self._name_recipient = function
+        self._address_recipient = function
         return function
 
     def before_private_message(self, function: _Before) -> _Before:
@@ -80,10 +80,10 @@ def find_user(hooks: Hooks, name: str) -> Any:
     return found[0] if len(found) == 1 else None
 
 
-def name_of(hooks: Hooks, user: Any) -> str:
-    """Return what a user is called."""
-    if hooks._name_recipient is not None:
-        return hooks._name_recipient(user)
+def address_of(hooks: Hooks, user: Any) -> str:
+    """Return the name by which a user is found again."""
+    if hooks._address_recipient is not None:
+        return hooks._address_recipient(user)
     attribute = natural_name(hooks.models)
     name = None if attribute is None else getattr(user, attribute)
     return str(hooks.models.user_mapper.primary_key_from_instance(user)[0]) if name is None else str(name)

@@ -13,11 +13,12 @@ from sqlalchemy import select
 
 from ..listing import Filters, Page, Place, Reader, newest_unseen, read, reader_of
 from ..message_types import MessageType
-from ..models import MAX_NAME, MessageColumns
+from ..models import MessageColumns
 from ..recipient import RecipientMixin, models_of
 from . import times
 from .access import commit, for_recipients, refuse, settings, wants_json
 from .csrf import csrf_field
+from .parts import here, inbox_script, render_part
 from .poll import recipient_key
 from .rows import Row, rows_of
 from .visits import is_visit
@@ -28,7 +29,7 @@ MESSAGE_ID = "int(max=9223372036854775807)"
 _LATEST = 7
 _WIDGET = 5
 _SEEN = {"": None, "0": False, "1": True}
-_TYPE = re.compile(rf"[^\x00-\x1f]{{0,{MAX_NAME}}}")
+_TYPE = re.compile(rf"[^\x00-\x1f]{{0,{64}}}")
 
 
 def add_routes(blueprint: Blueprint) -> None:
@@ -88,7 +89,7 @@ def listed(user: RecipientMixin) -> ResponseReturnValue:
         asked=asked.texts,
         first=asked.everything,
         types=_types(),
-        csrf=csrf_field(),
+        **_frame(),
         **_to_mark(asked, reader, page, rows),
     )
 
@@ -120,7 +121,7 @@ def one(user: RecipientMixin, id: int) -> ResponseReturnValue:
     if row.shown.url:
         return redirect(row.shown.url)
     ids = [] if row.shown.seen else [id]
-    return render_template("notify/message.html", row=row, reader=reader, ids=ids, until=None, csrf=csrf_field())
+    return render_template("notify/message.html", row=row, reader=reader, ids=ids, until=None, **_frame())
 
 
 def _own(user: RecipientMixin, id: int) -> MessageColumns | None:
@@ -142,27 +143,30 @@ def latest_part(user: RecipientMixin, reader: Reader) -> str:
     """Return what the drop-down shows."""
     models = models_of(user)
     page = read(models.db.session, models, reader, _LATEST)
-    return render_part("notify/_latest.html", rows=rows_of(user, reader, page.messages), until=repr(page.at), reader=reader)
+    return render_part("notify/_latest.html", rows=rows_of(user, reader, page.messages), until=repr(page.at), reader=reader, csrf=csrf_field())
 
 
-def unseen_part(user: RecipientMixin, reader: Reader) -> str:
-    """Return what the widget shows: nothing where there is nothing new, or where it was switched off."""
+def unseen_part(user: RecipientMixin, reader: Reader, back: str | None = None) -> str:
+    """Return what the widget shows: nothing where there is nothing new, or where it was switched off.
+
+    :param back: the page that its forms lead back to, where no script sends them.
+    """
     models = models_of(user)
     if reader.widget_hidden or not reader.unseen_count:
         return ""
     messages = newest_unseen(models.db.session, models, reader.key, min(_WIDGET, reader.unseen_count))
     rows = rows_of(user, reader, messages)
-    return render_part("notify/_widget.html", rows=rows, until=repr(reader.cursor), reader=reader)
+    return render_part("notify/_widget.html", rows=rows, until=repr(reader.cursor), reader=reader, here=back, csrf=csrf_field())
 
 
-def render_part(template: str, **context: Any) -> str:
-    """Render a part of a page, without running the application's context processors once more."""
-    return current_app.jinja_env.get_template(template).render(csrf=csrf_field(), url_for=url_for, **context).strip()
+def _frame() -> dict[str, Any]:
+    """Return what every page of messages needs."""
+    return {"csrf": csrf_field(), "script": inbox_script(), "here": here()}
 
 
 def _types() -> list[tuple[str, str]]:
     declared: dict[str, type[MessageType]] = current_app.extensions["notify"].notify.message_types
-    return sorted(((name, str(kind.label)) for name, kind in declared.items()), key=lambda pair: pair[1].casefold())
+    return sorted(((name, kind.title()) for name, kind in declared.items()), key=lambda pair: pair[1].casefold())
 
 
 def _asked(reader: Reader) -> _Asked:

@@ -9,12 +9,12 @@ from flask import Blueprint, current_app, flash, jsonify, redirect, render_templ
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from ..message_types import PRIVATE
+from ..message_types import Private, name_of
 from ..recipient import RecipientMixin, models_of
 from .access import commit, for_recipients, go_back, refuse, settings, wants_json
 from .csrf import protected
 from .forms import PrivateMessageForm
-from .hooks import Hooks, ask_before_private_message, find_user, name_of
+from .hooks import Hooks, ask_before_private_message, find_user
 from .poll import recipient_key
 
 
@@ -36,7 +36,7 @@ def send_message(user: RecipientMixin, recipient: str) -> ResponseReturnValue:
     if recipient_key(other) == recipient_key(user):
         return refuse(400, "Private messages are for others: you cannot write to yourself.")
     if _blocks(other, user):
-        return refuse(403, f"{name_of(_hooks(), other)} does not take messages from you.")
+        return _refuse_undeliverable(other)
     form = PrivateMessageForm(settings().private_message_length)
     if form.validate_on_submit():
         ask_before_private_message(_hooks(), user, other)
@@ -44,19 +44,24 @@ def send_message(user: RecipientMixin, recipient: str) -> ResponseReturnValue:
     status = 400 if form.is_submitted() else 200
     if wants_json():
         return refuse(400, " ".join(str(text) for texts in form.errors.values() for text in texts) or "Expected a POST.")
-    page = render_template("notify/send_message.html", form=form, recipient_name=name_of(_hooks(), other))
-    return page, status
+    longest = settings().private_message_length
+    return render_template("notify/send_message.html", form=form, longest=longest, recipient_name=name_of(other)), status
 
 
 def _send(user: RecipientMixin, other: RecipientMixin, text: str) -> ResponseReturnValue:
-    notify = cast(Any, _hooks())
-    notify.send(notify.message_types[PRIVATE](sender=user, text=text), to=other)
+    sent = cast(Any, _hooks()).send(Private(sender=user, text=text), to=other)
     commit(user)
-    name = name_of(notify, other)
+    if not sent:  # the recipient wants no messages of this type
+        return _refuse_undeliverable(other)
     if wants_json():
         return jsonify(sent=True), 201
-    flash(f"Your message to {name} is on its way.")
+    flash(f"Your message to {name_of(other)} was sent.")
     return redirect(url_for("notify.messages"), 303)
+
+
+def _refuse_undeliverable(other: RecipientMixin) -> ResponseReturnValue:
+    # The same words whatever the reason: who has blocked whom is nobody else's business.
+    return refuse(403, f"{name_of(other)} does not take private messages from you. Nothing was sent.")
 
 
 @for_recipients
@@ -84,7 +89,7 @@ def _change(user: RecipientMixin, sender: str, change: Callable[[Any], object]) 
     blocked = _blocks(user, other)
     if wants_json():
         return jsonify(blocked=blocked)
-    name = name_of(_hooks(), other)
+    name = name_of(other)
     flash(f"{name} can no longer write to you." if blocked else f"{name} can write to you again.")
     return go_back(url_for("notify.messages"))
 

@@ -11,13 +11,13 @@ from flask import current_app, url_for
 from markupsafe import Markup
 
 from ..listing import Reader
-from ..message_types import PRIVATE
+from ..message_types import Private, name_of
 from ..models import MessageColumns
 from ..recipient import RecipientMixin, models_of
 from ..targets import Shown, show
 from . import times
 from .access import settings
-from .hooks import Hooks, name_of
+from .hooks import Hooks, address_of
 
 _BRIEF = 140
 
@@ -37,19 +37,33 @@ class Row:
 
     shown: Shown
     when: When
-    href: str
-    """Where the message is opened, and marked seen by that."""
     sender_name: str | None
-    reply_url: str | None
+    sender: str | None
+    """How the sender of a private message is addressed; None for all others."""
+
+    @property
+    def href(self) -> str:
+        """Where the message is opened, and marked seen by that."""
+        return url_for("notify.message", id=self.shown.id)
+
+    @property
+    def reply_url(self) -> str | None:
+        """Where one answers a private message."""
+        return None if self.sender is None else url_for("notify.send_message", recipient=self.sender)
+
+    @property
+    def block_url(self) -> str | None:
+        """Where one wants no more from its sender."""
+        return None if self.sender is None else url_for("notify.block_sender", sender=self.sender)
 
     @property
     def brief(self) -> str:
         """The text on one line: the body where there is one, else the subject."""
-        text = " ".join((self.shown.body_text or self.shown.subject).split())
+        text = self.shown.summary
         return text if len(text) <= _BRIEF else text[: _BRIEF - 1].rstrip() + "…"
 
     @property
-    def body(self) -> Markup | str:
+    def text(self) -> Markup | str:
         """The whole text: the body where there is one, else the subject."""
         return self.shown.body_html or self.shown.subject
 
@@ -73,10 +87,8 @@ class Row:
 def rows_of(user: RecipientMixin, reader: Reader, messages: Sequence[MessageColumns]) -> list[Row]:
     """Return the rows of a recipient's messages; targets and senders are read for all of them at once."""
     models = models_of(user)
-    hooks = cast(Hooks, current_app.extensions["notify"].notify)
-    zone = times.zone_of(reader.timezone, settings().timezone)
-    now = models.clock()
-    return [_row(hooks, shown, zone, now) for shown in show(models, user, messages)]
+    zone, now = times.zone_of(reader.timezone, settings().timezone), models.clock()
+    return [_row(shown, zone, now) for shown in show(models, user, messages)]
 
 
 def when(moment: Any, zone: ZoneInfo, now: float) -> When:
@@ -84,13 +96,12 @@ def when(moment: Any, zone: ZoneInfo, now: float) -> When:
     return When(times.relative(moment, now), times.absolute(moment, zone), times.machine(moment))
 
 
-def _row(hooks: Hooks, shown: Shown, zone: ZoneInfo, now: float) -> Row:
-    name = None if shown.sender is None else name_of(hooks, shown.sender)
-    private = shown.type == PRIVATE and name is not None
+def _row(shown: Shown, zone: ZoneInfo, now: float) -> Row:
+    sender = shown.sender
+    hooks = cast(Hooks, current_app.extensions["notify"].notify)
     return Row(
         shown,
         when(shown.created_at, zone, now),
-        url_for("notify.message", id=shown.id),
-        name,
-        url_for("notify.send_message", recipient=name) if private else None,
+        None if sender is None else name_of(sender),
+        address_of(hooks, sender) if sender is not None and shown.type == Private.name else None,
     )

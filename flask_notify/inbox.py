@@ -150,7 +150,7 @@ def _state_columns(models: Models) -> list[ColumnElement[Any]]:
 
 
 def _states(result: Result[Any]) -> Inboxes:
-    return {row[0]: InboxState(*row[1:]) for row in result}
+    return {row[0]: InboxState._make(row[1:]) for row in result}
 
 
 def _batches(keys: Sequence[RecipientKey], size: int) -> Iterator[list[RecipientKey]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -20,24 +19,6 @@ NOON = 1_790_000_000.0
 """A moment at which the tests begin, in Unix seconds."""
 
 
-@dataclass(frozen=True)
-class Letter:
-    """A letter, until the test puts another in its place."""
-
-    subject: str
-    text: str
-    html: str
-    unsubscribe_url: str | None = "https://example.org/unsubscribe/1"
-
-
-def write_letter(_models: Any, _settings: Any, user: Any, messages: list[Any], more: int) -> Letter:
-    lines = [f"- {message.subject}" for message in messages] + [f"and {more} more"] * (more > 0)
-    text = "\n".join([f"Dear {user.name},", *lines])
-    return Letter(
-        messages[0].subject if len(messages) == 1 else f"{len(messages)} notifications", text, f"<pre>{text}</pre>"
-    )
-
-
 class Office:
     """A site, its clock, and a run of the mail worker in this process."""
 
@@ -45,7 +26,6 @@ class Office:
         self.site = site
         self.now = NOON
         site.notify.clock = lambda: self.now
-        self.render: Any = write_letter
 
     def add(self, name: str, **values: Any) -> Any:
         """Store a user with an address, and return their key."""
@@ -69,7 +49,7 @@ class Office:
         with self.site.app.app_context():
             settings = current_app.extensions["notify"].settings
             used = transport or FlaskMailTransport(self.site.app, settings.mail_timeout)
-            return digest.run_once(self.site.notify.models, settings, used, stop, render=self.render)
+            return digest.run_once(self.site.notify.models, settings, used, stop)
 
     def mails(self, key: Any = None) -> list[Any]:
         """Return the rows of the outbox, oldest first, with their bytes."""
@@ -109,7 +89,11 @@ def make_office(url: str, smtp_port: int, **options: Any) -> Office:
     }
     extra = options.pop("attributes", {})
     attributes = {"email": Column(String(320)), "is_active": Column(Boolean, default=True), **extra}
-    return Office(make_app(url, attributes=attributes, **options))
+    site = make_app(url, attributes=attributes, **options)
+    for endpoint in ("messages", "message", "preferences", "unsubscribe"):
+        if f"notify.{endpoint}" not in site.app.view_functions:
+            site.app.add_url_rule(f"/{endpoint}", endpoint=f"notify.{endpoint}", view_func=str)
+    return Office(site)
 
 
 def parsed(content: bytes) -> EmailMessage:

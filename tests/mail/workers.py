@@ -25,8 +25,8 @@ STEPS: dict[str, tuple[Any, str, str]] = {
     "in the leasing transaction": (outbox, "lease", "after"),
     "before SMTP": (transport._FlaskMailConnection, "send", "before"),
     "after the 250": (transport._FlaskMailConnection, "send", "after"),
-    "before the stamp": (outbox, "note_sent", "before"),
-    "before the stamp's commit": (outbox, "note_sent", "after"),
+    "before the stamp": (outbox.Stamps, "note_sent", "before"),
+    "before the stamp's commit": (outbox.Stamps, "note_sent", "after"),
 }
 
 

@@ -235,7 +235,7 @@ def _load(
 
 def _write(desk: _Desk, key: RecipientKey, user: Any, messages: list[Any], due: Due, now: float) -> NewMail:
     message_id = mail.new_message_id(desk.host)
-    address, reason = _address_of(user)
+    address, reason = address_of(user)
     if not due or address is None:
         return NewMail(key, due, message_id, "skipped", reason=reason)
     letter = desk.render(desk.models, desk.settings, user, messages, len(due) - len(messages))
@@ -246,7 +246,7 @@ def _write(desk: _Desk, key: RecipientKey, user: Any, messages: list[Any], due: 
     return NewMail(key, due, message_id, "pending", address, content)
 
 
-def _address_of(user: Any) -> tuple[str | None, str | None]:
+def address_of(user: Any) -> tuple[str | None, str | None]:
     """Return where a user's mail goes, or None and the reason why there is none (row C8)."""
     if user is None:
         return None, "there is no such user any more"

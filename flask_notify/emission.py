@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import Session, SessionTransaction
@@ -20,6 +21,7 @@ from sqlalchemy.orm.state import InstanceState
 
 from . import inbox
 from .errors import EmittedTooLate, TransactionFailed
+from .inbox import Inboxes
 from .models import Models, RecipientKey
 
 if TYPE_CHECKING:
@@ -28,11 +30,21 @@ if TYPE_CHECKING:
 _KEY = "flask_notify"
 
 
+@dataclass(frozen=True)
+class ByKey:
+    """A recipient of whom only the key is known; stands where else an instance of the user model does."""
+
+    key: RecipientKey
+
+
 class Change(ABC):
     """One thing that the commit is to write for one recipient.
 
-    :param recipient: an instance of the user model, stored or yet to be.
+    :param recipient: an instance of the user model, stored or yet to be, or a :class:`ByKey`.
     """
+
+    order: ClassVar[int] = 0
+    """Kinds with a lower number are written first."""
 
     def __init__(self, models: Models, recipient: Any) -> None:
         self.models = models
@@ -55,8 +67,11 @@ class Change(ABC):
 
     @classmethod
     @abstractmethod
-    def write(cls, connection: Connection, models: Models, changes: Sequence[Self]) -> None:
-        """Write changes that have their timestamps, in few statements."""
+    def write(cls, connection: Connection, models: Models, changes: Sequence[Self], inboxes: Inboxes) -> None:
+        """Write changes that have their timestamps, in few statements.
+
+        :param inboxes: the locked inboxes, by the recipient's key.
+        """
 
     @abstractmethod
     def committed(self) -> None:
@@ -66,17 +81,19 @@ class Change(ABC):
 class Box:
     """What one transaction of a session has collected."""
 
-    __slots__ = ("changes", "commits", "failure", "marks", "stamped", "written")
+    __slots__ = ("afterwards", "changes", "commits", "failure", "marks", "stamped", "written")
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
-        # How many changes there were when each open savepoint began.
-        self.marks: dict[SessionTransaction, int] = {}
+        # How much there was, of changes and of later work, when each open savepoint began.
+        self.marks: dict[SessionTransaction, tuple[int, int]] = {}
         # Commits in progress: one that finds open savepoints commits these first.
         self.commits = 0
         self.stamped = False
         self.failure: BaseException | None = None
         self.written: list[Change] = []
+        # What is to be done once the commit has happened.
+        self.afterwards: list[Callable[[], None]] = []
 
 
 def collect(change: Change) -> None:
@@ -84,10 +101,7 @@ def collect(change: Change) -> None:
 
     :raises EmittedTooLate: if the transaction has been stamped already.
     """
-    session = session_of(change.models, change.recipient)
-    if not session.in_transaction():
-        session.begin()  # or a rollback would fire no event, and the change would live on
-    box = session.info.get(_KEY) or _open_box(session)
+    box = _box_of(session_of(change.models, change.recipient))
     if box.stamped:
         raise EmittedTooLate(
             "Notifications are written when the transaction is about to commit, and this one "
@@ -95,6 +109,20 @@ def collect(change: Change) -> None:
             "in a 'before_flush' listener instead of one that runs during the commit."
         )
     box.changes.append(change)
+
+
+def after_commit(session: Session, work: Callable[[], None]) -> None:
+    """Do something once the session's outermost transaction has committed; a rollback drops it.
+
+    The session itself cannot be used for it: the work needs a connection of its own.
+    """
+    _box_of(session).afterwards.append(work)
+
+
+def _box_of(session: Session) -> Box:
+    if not session.in_transaction():
+        session.begin()  # or a rollback would fire no event, and what was collected would live on
+    return session.info.get(_KEY) or _open_box(session)
 
 
 def pending(session: Session) -> list[Change]:
@@ -105,7 +133,7 @@ def pending(session: Session) -> list[Change]:
 
 def _open_box(session: Session) -> Box:
     box = session.info[_KEY] = Box()
-    box.marks.update(dict.fromkeys(_open_savepoints(session), 0))
+    box.marks.update(dict.fromkeys(_open_savepoints(session), (0, 0)))
     return box
 
 
@@ -142,7 +170,7 @@ def _before_commit(session: Session) -> None:
 def _after_transaction_create(session: Session, transaction: SessionTransaction) -> None:
     box = session.info.get(_KEY)
     if box is not None and transaction.nested:
-        box.marks[transaction] = len(box.changes)
+        box.marks[transaction] = (len(box.changes), len(box.afterwards))
 
 
 def _after_commit(session: Session) -> None:
@@ -156,6 +184,10 @@ def _after_commit(session: Session) -> None:
     else:
         for change in box.written:
             change.committed()
+        box.written.clear()
+        afterwards, box.afterwards = box.afterwards, []
+        for work in afterwards:
+            work()
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
@@ -167,7 +199,8 @@ def _after_transaction_end(session: Session, transaction: SessionTransaction) ->
     elif transaction.nested:
         mark = box.marks.pop(transaction, None)
         if mark is not None:  # not released, so rolled back
-            del box.changes[mark:]
+            del box.changes[mark[0] :]
+            del box.afterwards[mark[1] :]
             box.commits = 0
         elif box.commits and not session.in_nested_transaction():
             # The outermost commit was called while this savepoint was open, and its own
@@ -201,7 +234,7 @@ def _write(session: Session, models: Models, changes: Sequence[Change]) -> list[
     if not by_recipient:
         return []
     connection = session.connection(bind_arguments={"clause": models.inbox})
-    cursors = inbox.advance(
+    inboxes = inbox.advance(
         connection,
         models,
         list(by_recipient),
@@ -210,14 +243,15 @@ def _write(session: Session, models: Models, changes: Sequence[Change]) -> list[
     )
     written = []
     for key, mine in by_recipient.items():
-        if key in cursors:  # or the user was deleted, which is no error
+        if key in inboxes:  # or the user was deleted, which is no error
             for back, change in enumerate(reversed(mine)):
-                change.timestamp = cursors[key] - back * inbox.STEP
+                change.timestamp = inboxes[key].cursor - back * inbox.STEP
             written += mine
     for change in written:
         change.locked()
-    for kind in {type(change) for change in written}:
-        kind.write(connection, models, [change for change in written if type(change) is kind])
+    kinds = dict.fromkeys(type(change) for change in written)
+    for kind in sorted(kinds, key=lambda kind: kind.order):
+        kind.write(connection, models, [change for change in written if type(change) is kind], inboxes)
     return written
 
 
@@ -242,6 +276,8 @@ def _settle(changes: Iterable[Change]) -> dict[RecipientKey, list[Change]]:
 
 def key_of(recipient: Any) -> RecipientKey | None:
     """Return a user's key, or None for one who is not stored yet."""
+    if isinstance(recipient, ByKey):
+        return recipient.key
     # Not user.id: it may be expired, and loading it would need a user who still exists.
     state: InstanceState[Any] = inspect(recipient)
     return state.identity[0] if state.identity else None
@@ -249,4 +285,6 @@ def key_of(recipient: Any) -> RecipientKey | None:
 
 def session_of(models: Models, recipient: Any) -> Session:
     """Return the session that a user is in, else the application's current one."""
+    if isinstance(recipient, ByKey):
+        return models.db.session()
     return Session.object_session(recipient) or models.db.session()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import Blueprint, Flask, current_app
 from werkzeug.local import LocalProxy
 
-from . import emission, recipient
+from . import emission, fanout, recipient, sending
 from .cli import notify_cli
 from .config import Settings
 from .errors import ConfigurationError
-from .models import InboxColumns, Models, NotificationColumns
+from .message_types import MessageType, Registry
+from .models import Models
+from .outgoing import TextFunction
 from .web import templating
 from .web.fast_poll import CursorReader, FastPoll
 from .web.poll import poll
@@ -34,8 +37,21 @@ class State:
     signer: Signer
 
 
+_Type = TypeVar("_Type", bound="type[MessageType]")
+
+
+class _Model:
+    """One of the mapped classes, as an attribute of :class:`Notify`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, notify: Notify, owner: type[Notify]) -> Any:
+        return getattr(notify.models, self._name)
+
+
 class Notify:
-    """Live notifications for a Flask application.
+    """Live notifications, messages and mail for a Flask application.
 
     .. code-block:: python
 
@@ -57,6 +73,7 @@ class Notify:
 
     def __init__(self, app: Flask | None = None, db: SQLAlchemy | None = None) -> None:
         self._db = db
+        self.message_types = Registry()
         emission.listen()
         if app is not None:
             self.init_app(app)
@@ -111,15 +128,100 @@ class Notify:
             )
         return found
 
-    @property
-    def Inbox(self) -> type[InboxColumns]:
-        """The mapped class of the table ``notify_inbox``."""
-        return self.models.Inbox
+    Inbox = _Model("Inbox")
+    Notification = _Model("Notification")
+    Message = _Model("Message")
+    Preference = _Model("Preference")
+    Block = _Model("Block")
+    Mail = _Model("Mail")
+    Fanout = _Model("Fanout")
+    FanoutRecipient = _Model("FanoutRecipient")
+    Lease = _Model("Lease")
+
+    def message_type(self, kind: _Type) -> _Type:
+        """Declare a type of messages: ``@notify.message_type`` on a subclass of :class:`.MessageType`.
+
+        :raises ConfigurationError: if another type has its name.
+        """
+        self.message_types.register(kind)
+        return kind
+
+    def send(
+        self,
+        what: str | MessageType | TextFunction,
+        to: Any,
+        *,
+        sender: Any = None,
+        target: Any = None,
+        body: str | None = None,
+        url: str | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> int:
+        """Send a message to recipients, at the caller's commit; a rollback leaves nothing behind.
+
+        Up to ``NOTIFY_INLINE_RECIPIENTS`` recipients get it in the caller's own transaction. For
+        more it is recorded there, and moved into their inboxes afterwards.
+
+        :param what: an instance of a declared :class:`.MessageType`; or a text, which is the
+            subject of a message of the type ``system``; or a function of recipient and mail mode
+            that returns subject and body in the current language, which is the recipient's, or
+            None to leave that recipient out (Lino's ``msg_func``).
+        :param to: a user; users; pairs of a user and a mail mode; or a ``select()`` of keys. None
+            is passed over, and who is named twice gets it once. The doer, who is logged in, is
+            not told of their own doing.
+        :param sender: with a text or a function: the user who causes it.
+        :param target: likewise: the object of a model that it is about.
+        :param body: with a text: all there is to say. ``Markup`` is limited rich text.
+        :param url: with a text: where it leads to, http(s) or a path of this site.
+        :param data: with a text or a function: JSON that is kept with the message.
+        :return: for how many recipients it was recorded.
+        :raises InvalidMessage: if something cannot be stored.
+        :raises UnknownType: if the type was not declared.
+        """
+        return sending.send(
+            self.models,
+            self._settings,
+            self.message_types,
+            what,
+            to,
+            doer=recipient.current_doer(),
+            sender=sender,
+            target=target,
+            body=body,
+            url=url,
+            data=data,
+        )
+
+    def broadcast(self, name: str, data: Any, *, expires_in: float | None = None) -> int:
+        """Give a live value to every user, online or not, at the caller's commit.
+
+        Users who are made later do not get it.
+
+        :param name: as of :meth:`.RecipientMixin.add_notification`.
+        :param data: any JSON value.
+        :param expires_in: seconds after which it is gone.
+        :return: how many users there are.
+        """
+        return fanout.broadcast(self.models, self._settings, self.message_types, name, data, expires_in=expires_in)
+
+    def drain(self) -> int:
+        """Move all that was emitted to many and waits; return how many recipients were moved.
+
+        ``flask notify run`` does so by itself.
+        """
+        return sum(fanout.drain(self.models, self._settings, self.message_types))
+
+    def acting_as(self, user: Any) -> AbstractContextManager[None]:
+        """Let a user be the doer of what is done meanwhile: ``with notify.acting_as(user): …``.
+
+        For code outside a request, and for somebody who works as another user: the one acted as
+        is then not told, and the real one is.
+        """
+        return recipient.acting_as(user)
 
     @property
-    def Notification(self) -> type[NotificationColumns]:
-        """The mapped class of the table ``notify_notification``."""
-        return self.models.Notification
+    def _settings(self) -> Settings:
+        return cast(State, current_app.extensions["notify"]).settings
 
     @property
     def clock(self) -> Callable[[], float]:

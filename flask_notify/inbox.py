@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     ARRAY,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     any_,
     bindparam,
+    case,
     func,
     insert,
     literal,
@@ -34,24 +35,39 @@ _SQLITE_BATCH = 10_000  # SQLite takes at most 32,766 values in one statement.
 _RESET_BATCH = 1_000
 
 
+class InboxState(NamedTuple):
+    """What a locked inbox holds, with its new cursor."""
+
+    cursor: float
+    unseen_count: int
+    mail_due_at: float | None
+    mail_mode: str | None
+    timezone: str | None
+    notify_myself: bool
+
+
+Inboxes: TypeAlias = "dict[RecipientKey, InboxState]"
+"""Locked inboxes, by the recipient's key."""
+
+
 def advance(
     connection: Connection,
     models: Models,
     keys: Sequence[RecipientKey],
     *,
-    steps: int,
     now: float,
-) -> dict[RecipientKey, float]:
+    steps: int = 1,
+) -> Inboxes:
     """Lock the inboxes of some recipients until the commit, and move their cursors on.
 
     Missing inboxes are made. Locks are taken in the database's own key order, so that two
     transactions that name the same recipients wait for each other instead of deadlocking.
 
-    :param steps: how many timestamps are wanted per recipient. The last of them is the new
-        cursor, those before it lie one :data:`STEP` apart.
     :param now: Unix seconds. A cursor that is ahead of it (another host's clock, a clock that
         was set back) still goes forward.
-    :return: the new cursor of each recipient; one whose user is gone is left out.
+    :param steps: how many timestamps are wanted per recipient. The last of them is the new
+        cursor, those before it lie one :data:`STEP` apart.
+    :return: each recipient's inbox; one whose user is gone is left out.
     """
     dialect = connection.dialect.name
     if dialect == "postgresql":
@@ -65,74 +81,137 @@ def advance(
 
 def _advance_postgresql(
     connection: Connection, models: Models, keys: Sequence[RecipientKey], gap: float, now: float
-) -> dict[RecipientKey, float]:
-    # One array, however many keys: a list of parameters would end at 65,535 of them.
-    key_array = bindparam("keys", list(keys), ARRAY(models.key_column.type))
-    wanted = models.key_column == any_(type_coerce(key_array, ARRAY(models.key_column.type)))
-    statement = postgresql.insert(models.inbox).from_select(["recipient_id", "cursor"], _rows(models, wanted, now))
+) -> Inboxes:
+    wanted = among(connection, models.key_column, keys)
+    statement = postgresql.insert(models.inbox).from_select(_INSERTED, _rows(models, wanted, now))
     upsert = statement.on_conflict_do_update(
         index_elements=["recipient_id"],
         set_={"cursor": func.greatest(statement.excluded.cursor, models.inbox.c.cursor + gap)},
-    ).returning(models.inbox.c.recipient_id, models.inbox.c.cursor)
-    return _cursors(connection.execute(upsert))
+    ).returning(*_state_columns(models))
+    return _states(connection.execute(upsert))
 
 
 def _advance_sqlite(
     connection: Connection, models: Models, keys: Sequence[RecipientKey], gap: float, now: float
-) -> dict[RecipientKey, float]:
+) -> Inboxes:
     # SQLite has one writer at a time, so the batches need no order among them.
-    cursors: dict[RecipientKey, float] = {}
+    states: Inboxes = {}
     for batch in _batches(keys, _SQLITE_BATCH):
-        statement = sqlite.insert(models.inbox).from_select(
-            ["recipient_id", "cursor"], _rows(models, models.key_column.in_(batch), now)
-        )
+        statement = sqlite.insert(models.inbox).from_select(_INSERTED, _rows(models, models.key_column.in_(batch), now))
         upsert = statement.on_conflict_do_update(
             index_elements=["recipient_id"],
             set_={"cursor": func.max(statement.excluded.cursor, models.inbox.c.cursor + gap)},
-        ).returning(models.inbox.c.recipient_id, models.inbox.c.cursor)
-        cursors.update(_cursors(connection.execute(upsert)))
-    return cursors
+        ).returning(*_state_columns(models))
+        states.update(_states(connection.execute(upsert)))
+    return states
 
 
 def _advance_mariadb(
     connection: Connection, models: Models, keys: Sequence[RecipientKey], gap: float, now: float
-) -> dict[RecipientKey, float]:
+) -> Inboxes:
     # An upsert would take gap locks and deadlock with others. Here only what is missing is
     # inserted, and what is there is locked row by row, in the order of the primary key.
-    inbox = models.inbox.c
-    wanted = inbox.recipient_id.in_(keys)
-    present = set(connection.scalars(select(inbox.recipient_id).where(wanted)))
-    missing = [key for key in keys if key not in present]
-    if missing:
-        _make_mariadb(connection, models, missing)
-    lock = select(inbox.recipient_id).where(wanted).order_by(inbox.recipient_id)
-    connection.execute(lock.with_for_update()).all()
-    forward = func.greatest(literal(now, Double), inbox.cursor + gap)
-    connection.execute(update(models.inbox).where(wanted).values(cursor=forward))
-    cursors = select(inbox.recipient_id, inbox.cursor).where(wanted)
-    return _cursors(connection.execute(cursors))
+    states = _lock_mariadb(connection, models, keys)
+    missing = [key for key in keys if key not in states]
+    if missing and _make_mariadb(connection, models, missing, now):
+        # From the beginning: what was locked now may come before what is locked already.
+        states = _lock_mariadb(connection, models, keys)
+    if states:
+        forward = func.greatest(literal(now, Double), models.inbox.c.cursor + gap)
+        wanted = models.inbox.c.recipient_id.in_(list(states))
+        connection.execute(update(models.inbox).where(wanted).values(cursor=forward))
+    return {key: state._replace(cursor=max(now, state.cursor + gap)) for key, state in states.items()}
 
 
-def _make_mariadb(connection: Connection, models: Models, missing: Sequence[RecipientKey]) -> None:
-    rows = _rows(models, models.key_column.in_(missing), now=0.0)
+def _lock_mariadb(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> Inboxes:
+    wanted = models.inbox.c.recipient_id.in_(keys)
+    lock = select(*_state_columns(models)).where(wanted).order_by(models.inbox.c.recipient_id)
+    return _states(connection.execute(lock.with_for_update()))
+
+
+def _make_mariadb(connection: Connection, models: Models, missing: Sequence[RecipientKey], now: float) -> int:
+    rows = _rows(models, models.key_column.in_(missing), now)
     make = mysql.insert(models.inbox).prefix_with("IGNORE")
-    connection.execute(make.from_select(["recipient_id", "cursor"], rows))
+    # Those whose user is gone are not made, and not waited for.
+    return connection.execute(make.from_select(_INSERTED, rows)).rowcount
 
 
-def _rows(models: Models, wanted: ColumnElement[bool], now: float) -> Select[tuple[Any, float]]:
+_INSERTED = ["recipient_id", "cursor", "created_at"]
+
+
+def _rows(models: Models, wanted: ColumnElement[bool], now: float) -> Select[Any]:
     """Select from the user table: a user who was deleted meanwhile is no error, but no row."""
     key = models.key_column
-    return select(key, literal(now, Double)).where(wanted).order_by(key)
+    return select(key, literal(now, Double), literal(now, Double)).where(wanted).order_by(key)
 
 
-def _cursors(result: Result[Any]) -> dict[RecipientKey, float]:
-    return {row.recipient_id: row.cursor for row in result}
+def _state_columns(models: Models) -> list[ColumnElement[Any]]:
+    return [models.inbox.c[name] for name in ("recipient_id", *InboxState._fields)]
+
+
+def _states(result: Result[Any]) -> Inboxes:
+    return {row[0]: InboxState._make(row[1:]) for row in result}
 
 
 def _batches(keys: Sequence[RecipientKey], size: int) -> Iterator[list[RecipientKey]]:
     rest = iter(keys)
     while batch := list(islice(rest, size)):
         yield batch
+
+
+def among(
+    connection: Connection, column: ColumnElement[RecipientKey], keys: Sequence[RecipientKey]
+) -> ColumnElement[bool]:
+    """Return the condition that a key is one of these."""
+    if connection.dialect.name != "postgresql":
+        return column.in_(keys)
+    # One array, however many keys: a list of parameters would end at 65,535 of them.
+    array = ARRAY(column.type)
+    return column == any_(type_coerce(bindparam(None, list(keys), array), array))
+
+
+def count_messages(
+    connection: Connection,
+    models: Models,
+    keys: Sequence[RecipientKey],
+    unseen: int,
+    due_at: float | None = None,
+) -> None:
+    """Note that messages of locked inboxes have changed: pages are told the count anew.
+
+    :param unseen: how many more, or fewer, are unseen now, for each of them.
+    :param due_at: Unix seconds at which a new one is to be mailed, or None.
+    """
+    inbox = models.inbox.c
+    values: dict[str, Any] = {"unseen_count": inbox.unseen_count + unseen, "unseen_cursor": inbox.cursor}
+    if due_at is not None:
+        due = literal(due_at, Double)
+        values["mail_due_at"] = case((inbox.mail_due_at < due, inbox.mail_due_at), else_=due)
+    for batch in _batches(keys, _SQLITE_BATCH):
+        wanted = among(connection, inbox.recipient_id, batch)
+        connection.execute(update(models.inbox).where(wanted).values(values))
+
+
+def adjust(connection: Connection, models: Models, deltas: Mapping[RecipientKey, int]) -> None:
+    """Add to the counts of unseen messages of locked inboxes, and let pages be told."""
+    by_delta: dict[int, list[RecipientKey]] = {}
+    for key, delta in deltas.items():
+        by_delta.setdefault(delta, []).append(key)
+    for delta, keys in by_delta.items():
+        count_messages(connection, models, keys, delta)
+
+
+def settle_due(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> None:
+    """Set when the next mail of locked inboxes is due: when the first unseen message that owes one is."""
+    message = models.message.c
+    first = (
+        select(func.min(message.mail_due_at))
+        .where(message.recipient_id == models.inbox.c.recipient_id, message.seen_at.is_(None))
+        .scalar_subquery()
+    )
+    for batch in _batches(keys, _SQLITE_BATCH):
+        wanted = among(connection, models.inbox.c.recipient_id, batch)
+        connection.execute(update(models.inbox).where(wanted).values(mail_due_at=first))
 
 
 def make(connection: Connection, models: Models, key: RecipientKey) -> None:

@@ -12,9 +12,10 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import Insert
 
-from . import emission
+from . import emission, inbox, statements
 from .errors import InvalidName, InvalidPayload
-from .models import MAX_NAME, Models, NotificationColumns
+from .inbox import Inboxes
+from .models import MAX_NAME, Models, NotificationColumns, RecipientKey
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -59,7 +60,7 @@ class ValueChange(emission.Change):
             self.notification.payload_json = self._payload()
 
     @classmethod
-    def write(cls, connection: Connection, models: Models, changes: Sequence[Self]) -> None:
+    def write(cls, connection: Connection, models: Models, changes: Sequence[Self], _inboxes: Inboxes) -> None:
         """Upsert the rows. A removal is one, too: a DELETE would leave nothing to tell."""
         now = models.clock()
         rows = [change._row(now) for change in changes]
@@ -127,6 +128,39 @@ def add(
     if name != UNREAD_COUNT:
         emission.collect(change)
     return change.notification
+
+
+def give(models: Models, recipient: Any, name: str, payload: str, expires_in: float | None) -> None:
+    """Collect a value that was checked, for a recipient who may be known by key alone."""
+    if name != UNREAD_COUNT:
+        emission.collect(ValueChange(models, recipient, name, payload, expires_in))
+
+
+def give_alike(
+    connection: Connection,
+    models: Models,
+    keys: Sequence[RecipientKey],
+    *,
+    name: str,
+    payload: str,
+    expires_in: float | None,
+    now: float,
+) -> None:
+    """Write one value for many, whose inboxes are locked and have just moved on.
+
+    :param now: Unix seconds, from which ``expires_in`` counts.
+    """
+    source, table = models.inbox.c, models.notification
+    expires_at = None if expires_in is None else now + expires_in
+    values = {"name": name, "payload": payload, "expires_at": expires_at, "removed": False}
+    constants = statements.constants(table, values)
+    rows = (
+        select(source.recipient_id, source.cursor, *constants)
+        .where(inbox.among(connection, source.recipient_id, keys))
+        .order_by(source.recipient_id)
+    )
+    upsert: Any = _upsert(table, connection.dialect.name)
+    connection.execute(upsert.from_select(["recipient_id", "timestamp", *values], rows))
 
 
 def remove(models: Models, recipient: Any, name: str) -> NotificationColumns:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from flask import current_app, has_app_context
-from sqlalchemy import Connection, event, select
+from flask import current_app, has_app_context, has_request_context
+from flask_login import current_user
+from sqlalchemy import Connection, event
 from sqlalchemy.orm import Mapper
 
-from . import emission, inbox, models, notifications
+from . import emission, inbox, mailbox, models, notifications, preferences, seen
 from .config import DEFAULTS, Settings
 from .errors import ConfigurationError
+from .message_types import Registry, unwrapped
+from .outgoing import key_of_user, schedule_of
+from .rules import MailMode
 
 if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy
@@ -78,11 +86,101 @@ class RecipientMixin:
 
     @property
     def unread_message_count(self) -> int:
-        """How many unseen messages the user has."""
+        """How many messages the user has not seen, with what waits for the commit."""
         mine = models_of(self)
-        Inbox = cast(Any, mine.Inbox)
-        count = select(Inbox.unseen_count).where(Inbox.recipient_id == emission.key_of(self))
-        return emission.session_of(mine, self).scalar(count) or 0
+        return seen.unseen_count(emission.session_of(mine, self), mine, self)
+
+    def new_messages(self) -> int:
+        """Return how many messages the user has not seen (the Mega-Tutorial's name)."""
+        return self.unread_message_count
+
+    @property
+    def messages_received(self) -> mailbox.Mailbox:
+        """What the user was told, newest first; ``.select()`` gives a statement to narrow down."""
+        mine = models_of(self)
+        return mailbox.received(emission.session_of(mine, self), mine, emission.key_of(self))
+
+    @property
+    def messages_sent(self) -> mailbox.Mailbox:
+        """What the user has caused others to be told, newest first."""
+        mine = models_of(self)
+        return mailbox.sent(emission.session_of(mine, self), mine, emission.key_of(self))
+
+    @property
+    def last_message_read_time(self) -> datetime | None:
+        """When the user has last seen a message, or None."""
+        mine = models_of(self)
+        return mailbox.last_read(emission.session_of(mine, self), mine, emission.key_of(self))
+
+    def mark_seen(self, *messages: models.MessageColumns | int) -> seen.Marked:
+        """Mark messages of the user as seen, at the commit; others' are passed over.
+
+        :param messages: messages, or their keys.
+        :return: an object whose ``changed`` tells, after the commit, how many were unseen before.
+        """
+        return seen.mark(models_of(self), self, seen=True, ids=_ids(messages))
+
+    def mark_unseen(self, *messages: models.MessageColumns | int) -> seen.Marked:
+        """Let messages of the user count as unseen again; see :meth:`mark_seen`. They are not mailed again."""
+        return seen.mark(models_of(self), self, seen=False, ids=_ids(messages))
+
+    def mark_all_seen(self, until: float | None = None) -> seen.Marked:
+        """Mark all messages of the user as seen; see :meth:`mark_seen`.
+
+        :param until: a message's ``cursor``: those that came later stay unseen. Give that of the
+            newest message that was shown.
+        """
+        return seen.mark(models_of(self), self, seen=True, until=until)
+
+    def set_mail_mode(self, mode: MailMode | str | None, *, type: str | None = None) -> None:  # noqa: A002
+        """Set how messages reach the user's mailbox, at the commit. What is not mailed yet follows.
+
+        :param mode: None takes the user's opinion away.
+        :param type: the name of a type of messages; None is in general.
+        :raises InvalidPreference: if there is no such mode.
+        :raises UnknownType: if there is no such type.
+        """
+        parsed = MailMode.parse(mode)
+        if type is None:
+            self._prefer({"mail_mode": parsed and parsed.value}, {})
+        else:
+            self._prefer({}, {_declared_types().find(type).name: parsed})
+
+    def set_notify_preferences(self, **settings: Any) -> None:
+        """Set what else the user prefers, at the commit.
+
+        :param settings: ``timezone`` (an IANA name), ``locale``, ``notify_myself`` (whether to be
+            told of one's own doing) and ``widget_hidden``; what is not given stays as it is.
+        :raises InvalidPreference: for any other setting, or a value that it cannot have.
+        """
+        preferences.check_settings(settings)
+        if settings:
+            self._prefer(settings, {})
+
+    def _prefer(self, settings: dict[str, Any], modes: dict[str, MailMode | None]) -> None:
+        types = {kind.name: MailMode.parse(kind.mail_mode) for kind in _declared_types().values()}
+        schedule = schedule_of(current_app.extensions["notify"].settings)
+        change = preferences.PreferenceChange(
+            models_of(self), self, settings, modes, preferences.Types(types, schedule)
+        )
+        emission.collect(change)
+
+    def block_sender(self, sender: Any) -> None:
+        """Take no more private messages from another user, from the commit on."""
+        mine = models_of(self)
+        emission.collect(preferences.BlockChange(mine, self, key_of_user(mine, sender), blocked=True))
+
+    def unblock_sender(self, sender: Any) -> None:
+        """Take private messages from another user again, from the commit on."""
+        mine = models_of(self)
+        emission.collect(preferences.BlockChange(mine, self, key_of_user(mine, sender), blocked=False))
+
+    def has_blocked(self, sender: Any) -> bool:
+        """Return whether the user takes no private messages from another."""
+        mine = models_of(self)
+        key, sender_key = emission.key_of(self), key_of_user(mine, sender)
+        connection = emission.session_of(mine, self).connection(bind_arguments={"clause": mine.block})
+        return bool(preferences.who_blocks(connection, mine, [key], [sender_key]))
 
 
 def models_of(user: Any) -> models.Models:
@@ -121,6 +219,36 @@ def check_collisions(user_model: type[Any]) -> None:
                 f"you mean to override it, set __notify_overrides__ = {{{name!r}}} on "
                 f"{user_model.__name__}."
             )
+
+
+_acting_as: ContextVar[Any] = ContextVar("flask_notify.acting_as", default=None)
+
+
+@contextmanager
+def acting_as(user: Any) -> Iterator[None]:
+    """Let a user be the doer of what is done meanwhile (see :meth:`.Notify.acting_as`)."""
+    token = _acting_as.set(unwrapped(user))
+    try:
+        yield
+    finally:
+        _acting_as.reset(token)
+
+
+def current_doer() -> Any:
+    """Return the user whose doing is told of: the one acted as, else whoever is logged in, else None."""
+    acted_as = _acting_as.get()
+    if acted_as is not None or not has_request_context() or not hasattr(current_app, "login_manager"):
+        return acted_as
+    user = unwrapped(current_user)
+    return user if isinstance(user, RecipientMixin) else None
+
+
+def _ids(messages: Iterable[models.MessageColumns | int]) -> list[int]:
+    return [message.id if isinstance(message, models.MessageColumns) else message for message in messages]
+
+
+def _declared_types() -> Registry:
+    return cast(Registry, current_app.extensions["notify"].notify.message_types)
 
 
 def _max_payload() -> int:

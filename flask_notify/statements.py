@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Engine, Select
+from sqlalchemy import Connection, Engine, Select, Table, bindparam, null, type_coerce
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.elements import ColumnElement
 
 Schemas: TypeAlias = "frozenset[tuple[str | None, str | None]] | None"
 
@@ -15,6 +16,15 @@ def schemas_of(engine: Engine | Connection) -> Schemas:
     """Return the ``schema_translate_map`` of an engine or a connection."""
     names = engine.get_execution_options().get("schema_translate_map")
     return frozenset(names.items()) if names else None
+
+
+def constants(table: Table, values: Mapping[str, Any]) -> list[ColumnElement[Any]]:
+    """Return values as columns of a SELECT whose rows go into a table, each of its column's type."""
+    types = {name: table.c[name].type for name in values}
+    return [
+        null() if value is None else type_coerce(bindparam(None, value, types[name]), types[name])
+        for name, value in values.items()
+    ]
 
 
 class PlainStatement:

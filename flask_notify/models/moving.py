@@ -73,6 +73,8 @@ class FanoutColumns:
     _created_at: Mapped[float] = mapped_column("created_at", Double, nullable=False)
     total: Mapped[int] = mapped_column(Integer, nullable=False)
     moved: Mapped[int] = mapped_column(Integer, nullable=False, default=0, server_default="0")
+    progress: Mapped[str | None] = mapped_column(String(255), nullable=True)
+    """For everybody: the last key that was moved, in the database's order of keys."""
     _finished_at: Mapped[float | None] = mapped_column("finished_at", Double, nullable=True)
 
     created_at = aware_time("_created_at")

@@ -1,0 +1,292 @@
+"""Writing messages into the inboxes: who gets one, what becomes of one like it, what the count is."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sqlalchemy import Connection, Double, case, insert, literal, null, select, update
+
+from . import emission, inbox, preferences, statements
+from .inbox import Inboxes, InboxState
+from .local_time import due_at
+from .message_types import Private, Text
+from .models import Models, RecipientKey
+from .outgoing import Outgoing
+from .rules import Case, Decision, MailMode, decide
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_FEW = 8
+"""Rows for which a statement of their own is not worth its while."""
+
+
+@dataclass(eq=False)
+class Copy:
+    """One recipient's copy of what is sent.
+
+    :param pair: the mode that the emitter gave for this recipient, or None.
+    :param cursor: Unix seconds, given under the inbox's lock.
+    """
+
+    outgoing: Outgoing
+    key: RecipientKey
+    text: Text
+    pair: MailMode | None = None
+    allowed: bool = True
+    cursor: float = 0.0
+
+    @property
+    def group_key(self) -> str | None:
+        """See :attr:`.Outgoing.group_key`."""
+        return self.outgoing.group_key
+
+
+class SendChange(emission.Change):
+    """A message that the commit is to put into one inbox."""
+
+    order: ClassVar[int] = 1
+
+    def __init__(self, models: Models, recipient: Any, copy: Copy) -> None:
+        super().__init__(models, recipient)
+        self.copy = copy
+
+    @property
+    def subject(self) -> Hashable:
+        """Itself: each message counts."""
+        return id(self)
+
+    def locked(self) -> None:
+        """Take the timestamp over."""
+        self.copy.cursor = self.timestamp
+
+    @classmethod
+    def write(cls, connection: Connection, models: Models, changes: Sequence[Self], inboxes: Inboxes) -> None:
+        """Write the messages and count them."""
+        write(connection, models, [change.copy for change in changes], inboxes, now=models.clock())
+
+    def committed(self) -> None:
+        """Nobody waits to hear of it."""
+
+
+def case_for(
+    outgoing: Outgoing,
+    key: RecipientKey,
+    state: Any,
+    *,
+    own_for_type: MailMode | None,
+    pair: MailMode | None = None,
+    allowed: bool = True,
+    blocked: bool = False,
+) -> Case:
+    """Return what the rules are asked for one recipient.
+
+    :param state: the inbox: what has ``mail_mode`` and ``notify_myself``, or None without one.
+    """
+    return Case(
+        pair=pair,
+        own_for_type=own_for_type,
+        own=None if state is None else MailMode.parse(state.mail_mode),
+        of_type=outgoing.of_type,
+        critical=outgoing.kind.critical,
+        doing=outgoing.doer_id is not None and outgoing.doer_id == key,
+        notify_myself=state is not None and bool(state.notify_myself),
+        allowed=allowed,
+        blocked=blocked,
+    )
+
+
+class Deciding:
+    """The rules with all that they ask for, read at once for many recipients."""
+
+    def __init__(self, connection: Connection, models: Models, outgoings: Iterable[Outgoing], keys: Any) -> None:
+        unique = {id(outgoing): outgoing for outgoing in outgoings}.values()
+        types = {outgoing.kind.name for outgoing in unique}
+        senders = {outgoing.sender_id for outgoing in unique if issubclass(outgoing.kind, Private)} - {None}
+        self._modes = preferences.own_modes(connection, models, keys, types)
+        self._blocks = preferences.who_blocks(connection, models, keys, senders)
+
+    def decide(
+        self, outgoing: Outgoing, key: RecipientKey, state: Any, pair: MailMode | None, *, allowed: bool
+    ) -> Decision:
+        """Return what becomes of a message for one recipient."""
+        case = case_for(
+            outgoing,
+            key,
+            state,
+            own_for_type=self._modes.get((key, outgoing.kind.name)),
+            pair=pair,
+            allowed=allowed,
+            blocked=(key, outgoing.sender_id) in self._blocks,
+        )
+        return decide(case)
+
+
+def write(connection: Connection, models: Models, copies: Sequence[Copy], inboxes: Inboxes, *, now: float) -> int:
+    """Write copies into locked inboxes, and return how many are unseen messages of their own.
+
+    The rules are asked here, under the lock: a mode that the recipient changes at the same time
+    holds either for this message, or moves it.
+
+    :param now: Unix seconds.
+    """
+    deciding = Deciding(
+        connection, models, (copy.outgoing for copy in copies), list({copy.key: None for copy in copies})
+    )
+    entries = []
+    for copy in copies:
+        state = inboxes[copy.key]
+        decision = deciding.decide(copy.outgoing, copy.key, state, copy.pair, allowed=copy.allowed)
+        if decision.stored:
+            entries.append(_Entry(copy, decision, _due_at(copy, decision, state, now)))
+    fresh, renewed = _collapse(connection, models, entries)
+    _insert(connection, models, fresh, inboxes, now)
+    _renew(connection, models, renewed, now)
+    _count(connection, models, fresh, renewed)
+    return len(fresh)
+
+
+@dataclass(eq=False)
+class _Entry:
+    """A copy that is stored, and how it is mailed."""
+
+    copy: Copy
+    decision: Decision
+    due_at: float | None
+    count: int = 1
+    message_id: int | None = None
+    """The key of the message that it renews, or None for one of its own."""
+
+
+def _due_at(copy: Copy, decision: Decision, state: InboxState, now: float) -> float | None:
+    if decision.rule == "critical":
+        return now
+    return due_at(decision.mode, now, state.timezone, copy.outgoing.schedule)
+
+
+def _collapse(connection: Connection, models: Models, entries: Sequence[_Entry]) -> tuple[list[_Entry], list[_Entry]]:
+    """Return the entries that are messages of their own, and those that renew a present one (row B6)."""
+    grouped = [entry.copy for entry in entries if entry.copy.group_key is not None]
+    present = _unseen_of_groups(connection, models, grouped) if grouped else {}
+    fresh: list[_Entry] = []
+    last: dict[Any, _Entry] = {}
+    for entry in entries:
+        group = (entry.copy.key, entry.copy.group_key)
+        if group[1] is None or (group not in present and group not in last):
+            fresh.append(entry)
+        elif entry.copy.outgoing.kind.collapse == "first":
+            continue
+        elif group in last:
+            last[group].count += entry.count
+            last[group].copy = entry.copy
+            continue
+        else:
+            entry.message_id = present[group]
+        last[group] = entry
+    renewed = [entry for entry in last.values() if entry.message_id is not None]
+    return fresh, renewed
+
+
+def _unseen_of_groups(
+    connection: Connection, models: Models, copies: Sequence[Copy]
+) -> dict[tuple[RecipientKey, str | None], int]:
+    message = models.message.c
+    keys = list({copy.key: None for copy in copies})
+    query = (
+        select(message.recipient_id, message.group_key, message.id)
+        .where(
+            inbox.among(connection, message.recipient_id, keys),
+            message.group_key.in_({copy.group_key for copy in copies}),
+        )
+        # Under repeatable reads a plain one would look into the past; the inbox's lock is held.
+        .with_for_update()
+    )
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def _insert(connection: Connection, models: Models, entries: Sequence[_Entry], inboxes: Inboxes, now: float) -> None:
+    alike: dict[Any, list[_Entry]] = {}
+    for entry in entries:
+        copy = entry.copy
+        newest = copy.cursor == inboxes[copy.key].cursor
+        what = (id(copy.outgoing), copy.text, entry.decision, entry.due_at, entry.count, newest)
+        alike.setdefault(what, []).append(entry)
+    alone: list[_Entry] = []
+    for (*_, newest), group in alike.items():
+        if newest and len(group) >= _FEW:
+            _insert_alike(connection, models, group, now)
+        else:
+            alone += group
+    if alone:
+        rows = [{**_values(entry, now), "recipient_id": entry.copy.key, "cursor": entry.copy.cursor} for entry in alone]
+        connection.execute(insert(models.message), rows)
+
+
+def _insert_alike(connection: Connection, models: Models, entries: Sequence[_Entry], now: float) -> None:
+    """Insert messages that differ only in their recipient, whose inbox knows the cursor: one statement."""
+    values = _values(entries[0], now)
+    source = models.inbox.c
+    rows = (
+        select(source.recipient_id, source.cursor, *statements.constants(models.message, values))
+        .where(inbox.among(connection, source.recipient_id, [entry.copy.key for entry in entries]))
+        .order_by(source.recipient_id)
+    )
+    connection.execute(insert(models.message).from_select(["recipient_id", "cursor", *values], rows))
+
+
+def _values(entry: _Entry, now: float) -> dict[str, Any]:
+    outgoing, text = entry.copy.outgoing, entry.copy.text
+    return {
+        "sender_id": outgoing.sender_id,
+        "type": outgoing.kind.name,
+        "subject": text.subject,
+        "body": text.body,
+        "rich": text.rich,
+        "url": text.url,
+        "data": outgoing.data_json,
+        "target_type": outgoing.target_type,
+        "target_id": outgoing.target_id,
+        "created_at": now,
+        "mail_mode": entry.decision.mode.value,
+        "rule": entry.decision.rule,
+        "mail_due_at": entry.due_at,
+        "count": entry.count,
+        "group_key": outgoing.group_key,
+    }
+
+
+def _renew(connection: Connection, models: Models, entries: Sequence[_Entry], now: float) -> None:
+    message = models.message
+    for entry in entries:
+        values = _values(entry, now)
+        due = values.pop("mail_due_at")
+        values["cursor"] = entry.copy.cursor
+        values["count"] = message.c.count + entry.count
+        values["mail_due_at"] = message.c.mail_due_at
+        if entry.decision.mode is MailMode.NEVER:
+            values["mail_due_at"] = null()
+        elif entry.decision.mode is not MailMode.OFTEN:
+            # One that was mailed is told again by the next digest only: ten small changes are
+            # not ten mails. One that waits for its mail keeps its hour.
+            owed = message.c.mail_due_at.is_(None) & (message.c.sent_at.is_not(None) | message.c.mail_id.is_(None))
+            values["mail_due_at"] = case((owed, literal(due, Double)), else_=message.c.mail_due_at)
+            values["mail_id"] = case((owed, null()), else_=message.c.mail_id)
+        connection.execute(update(message).where(message.c.id == entry.message_id).values(values))
+
+
+def _count(connection: Connection, models: Models, fresh: Sequence[_Entry], renewed: Sequence[_Entry]) -> None:
+    """Add up what each recipient got, and note it for all who got the same in one statement."""
+    unseen: dict[RecipientKey, int] = {}
+    due: dict[RecipientKey, float] = {}
+    for entry in (*fresh, *renewed):
+        key = entry.copy.key
+        unseen[key] = unseen.get(key, 0) + (entry.message_id is None)
+        if entry.due_at is not None:
+            due[key] = min(entry.due_at, due.get(key, entry.due_at))
+    alike: dict[tuple[int, float | None], list[RecipientKey]] = {}
+    for key, count in unseen.items():
+        alike.setdefault((count, due.get(key)), []).append(key)
+    for (count, due_at_), keys in alike.items():
+        inbox.count_messages(connection, models, keys, count, due_at_)

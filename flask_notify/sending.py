@@ -1,0 +1,164 @@
+"""Sending a message: to whom, and in whose transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.selectable import SelectBase
+
+from . import emission, fanout, inbox
+from .config import Settings
+from .emission import ByKey
+from .errors import InvalidMessage
+from .language import in_language
+from .message_types import MessageType, Registry, unwrapped
+from .messages import Copy, Deciding, SendChange
+from .models import Models, RecipientKey
+from .outgoing import Outgoing, TextFunction, outgoing
+from .rules import MailMode
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One who is named in ``to``.
+
+    :param user: an instance of the user model, or a :class:`.ByKey`.
+    :param pair: the mode given beside it, or None.
+    """
+
+    key: RecipientKey
+    user: Any
+    pair: MailMode | None = None
+
+
+def send(
+    models: Models,
+    settings: Settings,
+    types: Registry,
+    what: str | MessageType | TextFunction,
+    to: Any,
+    *,
+    doer: Any,
+    **options: Any,
+) -> int:
+    """Collect a message for recipients (see :meth:`.Notify.send`).
+
+    :return: for how many recipients it was recorded.
+    """
+    one = outgoing(models, settings, types, what, doer=doer, **options)
+    if isinstance(to, SelectBase):
+        keys = _keys_of(models, to)
+        named = _few(models, keys, settings.inline_recipients)
+        if named is None:
+            return fanout.record_query(models, settings, types, one, keys)
+    else:
+        named = _named(models, to)
+        if len(named) > settings.inline_recipients:
+            pairs = [(recipient.key, recipient.pair) for recipient in named]
+            session = emission.session_of(models, named[0].user)
+            return fanout.record_pairs(models, settings, types, one, session, pairs)
+    return _send_inline(models, one, named) if named else 0
+
+
+def _keys_of(models: Models, query: SelectBase) -> SelectBase:
+    """Return the keys alone of a query for keys, or for whole users."""
+    rows = query.subquery()
+    key = rows.corresponding_column(cast(Any, models.key_column))
+    if key is None and len(rows.c) == 1:
+        key = rows.c[0]
+    if key is None:
+        names = ", ".join(column.name for column in rows.c)
+        raise InvalidMessage(
+            f"to= must be a select() of keys of {models.user_mapper.class_.__name__}, got one of ({names}). "
+            "Write select(User.id).where(…)."
+        )
+    return select(key.label("recipient_id")).where(key.is_not(None)).distinct()
+
+
+def _few(models: Models, keys: Any, limit: int) -> list[Recipient] | None:
+    """Return the recipients of a query, or None if there are more than so many."""
+    session = models.db.session()
+    found = session.scalars(keys.limit(limit + 1), bind_arguments={"clause": models.inbox}).all()
+    return None if len(found) > limit else [Recipient(key, ByKey(key)) for key in found]
+
+
+def _named(models: Models, to: Any) -> list[Recipient]:
+    """Return whom ``to`` names: each once, the first mode wins, nobody is left out (row B2)."""
+    User = models.user_mapper.class_
+    to = unwrapped(to)
+    if to is None:
+        return []
+    items: Iterable[Any] = [to] if isinstance(to, User) else _iterated(to)
+    named: dict[RecipientKey, Recipient] = {}
+    for item in items:
+        user, pair = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
+        user = unwrapped(user)
+        if user is None:
+            continue
+        if not isinstance(user, User):
+            raise InvalidMessage(
+                f"A recipient must be a {User.__name__}, a ({User.__name__}, mail mode) pair or None, got {item!r}. "
+                "Give keys as a select()."
+            )
+        key = _key_of(user)
+        named.setdefault(key, Recipient(key, user, MailMode.parse(pair)))
+    return list(named.values())
+
+
+def _iterated(to: Any) -> Iterable[Any]:
+    if isinstance(to, (str, bytes, dict)) or not isinstance(to, Iterable):
+        raise InvalidMessage(f"to= must be a user, an iterable of users or pairs, or a select() of keys, got {to!r}")
+    return to
+
+
+def _key_of(user: Any) -> RecipientKey:
+    key = emission.key_of(user)
+    if key is None:
+        session = Session.object_session(user)
+        if session is None:
+            raise InvalidMessage(f"A recipient must be in the session, got {user!r}. Add the user before you send.")
+        session.flush()
+        key = emission.key_of(user)
+    return key
+
+
+def _send_inline(models: Models, one: Outgoing, named: Sequence[Recipient]) -> int:
+    session = emission.session_of(models, named[0].user)
+    connection = session.connection(bind_arguments={"clause": models.inbox})
+    keys = [recipient.key for recipient in named]
+    states = _states(connection, models, keys)
+    deciding = Deciding(connection, models, [one], keys)
+    users = _users(session, models, one, named)
+    recorded = 0
+    for recipient in named:
+        state, user = states.get(recipient.key), users.get(recipient.key, recipient.user)
+        allowed = one.is_the_same_for_all or bool(one.kind.allowed(user))
+        decision = deciding.decide(one, recipient.key, state, recipient.pair, allowed=allowed)
+        if not decision.stored:
+            continue
+        with in_language(getattr(state, "locale", None), getattr(state, "timezone", None)):
+            text = one.text_for(user, decision.mode)
+        if text is not None:
+            copy = Copy(one, recipient.key, text, recipient.pair)
+            emission.collect(SendChange(models, recipient.user, copy))
+            recorded += 1
+    return recorded
+
+
+def _states(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> dict[RecipientKey, Any]:
+    column = models.inbox.c
+    query = select(column.recipient_id, column.mail_mode, column.notify_myself, column.locale, column.timezone)
+    rows = connection.execute(query.where(inbox.among(connection, column.recipient_id, keys)))
+    return {row.recipient_id: row for row in rows}
+
+
+def _users(session: Session, models: Models, one: Outgoing, named: Sequence[Recipient]) -> dict[RecipientKey, Any]:
+    """Load those who are known by key alone, if there is anything to render for them."""
+    unknown = [recipient.key for recipient in named if isinstance(recipient.user, ByKey)]
+    if one.is_the_same_for_all or not unknown:
+        return {}
+    return fanout.users_by_key(session, models, unknown)

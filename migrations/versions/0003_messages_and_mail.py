@@ -150,6 +150,7 @@ def _create_fanout(schema: str | None) -> None:
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("moved", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("progress", sa.String(255), nullable=True),
         sa.Column("finished_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         schema=schema,

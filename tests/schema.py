@@ -8,7 +8,7 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.engine import Inspector
 
 LIVE = ("notify_inbox", "notify_notification")
-"""The tables of 0.1.0."""
+"""The tables of live notifications, which were there first."""
 OURS = (
     *LIVE,
     "notify_message",

@@ -127,14 +127,14 @@ def test_the_shipped_tables_are_checked_against_the_models(before: Before, varia
     assert "unseen_cursor" in check.stderr
 
 
-# The tables of 0.1.0, as far as the tests write to them: the models have columns that these have not.
+# The first tables, as far as the tests write to them: the models have columns that these have not.
 OLD_INBOX = table("notify_inbox", column("recipient_id"), column("cursor"), column("unseen_cursor"))
 OLD_NOTIFICATION = table(
     "notify_notification", column("recipient_id"), column("name"), column("timestamp"), column("payload")
 )
 
 
-def test_rows_of_the_release_before_are_kept_on_the_way_here_and_back(before: Before, variant: Variant) -> None:
+def test_live_values_are_kept_on_the_way_to_messages_and_back(before: Before, variant: Variant) -> None:
     site, migrations = before(key=variant.key, base=variant.base)
     susan = upgrade_with_a_recipient(site, migrations, "notify_0002")
     with migrations.engine.begin() as connection:
@@ -142,7 +142,7 @@ def test_rows_of_the_release_before_are_kept_on_the_way_here_and_back(before: Be
         [stored] = connection.scalars(select(OLD_INBOX.c.recipient_id))
         value = {"name": "progress", "timestamp": 5.5, "payload": "1"}
         connection.execute(insert(OLD_NOTIFICATION).values(recipient_id=stored, **value))
-    release_before = describe(migrations.engine)
+    live_only = describe(migrations.engine)
     rows = rows_of(migrations, LIVE)
 
     migrations.shipped("upgrade")
@@ -155,7 +155,7 @@ def test_rows_of_the_release_before_are_kept_on_the_way_here_and_back(before: Be
         assert (inbox.timezone, inbox.locale, inbox.notify_myself, inbox.widget_hidden) == (None, None, False, False)
         assert [item.payload for item in site.user(susan).notifications] == [1]
     migrations.shipped("downgrade", "notify_0002")
-    assert describe(migrations.engine) == release_before
+    assert describe(migrations.engine) == live_only
     assert rows_of(migrations, LIVE) == rows
 
 

@@ -59,13 +59,13 @@ def test_an_application_generates_the_tables_with_its_own(
     assert migrated == describe(migrations.engine)
 
 
-def test_an_application_with_the_tables_of_the_release_before_generates_the_rest(
+def test_an_application_with_live_notifications_only_generates_the_rest(
     build: Callable[..., Site], variant: Variant, tmp_path: Path
 ) -> None:
     site = build(tables=False, key=variant.key, base=variant.base)
     migrations = Migrations(site, tmp_path / "own", compare_server_default=True)
-    key = make_the_release_before(site, migrations)
-    release_before = describe(migrations.engine)
+    key = make_live_only(site, migrations)
+    live_only = describe(migrations.engine)
 
     migrations.own("init")
     migrations.own("migrate")
@@ -75,7 +75,7 @@ def test_an_application_with_the_tables_of_the_release_before_generates_the_rest
     site.emit(key, "progress", 1)
     migrated = describe(migrations.engine)
     migrations.own("downgrade")
-    assert describe(migrations.engine) == release_before
+    assert describe(migrations.engine) == live_only
     migrations.own("upgrade")
     with site.app.app_context():
         assert [item.payload for item in site.user(key).notifications] == [1]
@@ -85,8 +85,8 @@ def test_an_application_with_the_tables_of_the_release_before_generates_the_rest
     assert migrated == describe(migrations.engine)
 
 
-def make_the_release_before(site: Site, migrations: Migrations) -> Any:
-    """Make the tables of 0.1.0 as an application's own migrations did, with one user, and return their key."""
+def make_live_only(site: Site, migrations: Migrations) -> Any:
+    """Make the tables of live notifications as an application's own migrations did, with one user, and return their key."""
     user = site.User.__table__
     user.create(migrations.engine)
     key = user.c.id.default.arg(None) if user.c.id.default else 7

@@ -24,7 +24,7 @@ class InboxColumns:
     unseen_count: Mapped[int] = mapped_column(Integer, nullable=False, default=0, server_default="0")
     unseen_cursor: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
     """The cursor at which the messages changed last."""
-    # What 0.1.0 did not have stands below, in the order in which a migration adds it: at the end.
+    # What came with the messages stands below, in the order in which a migration adds it: at the end.
     created_at: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
     """Unix seconds; a broadcast that began earlier is not for this recipient."""
     mail_due_at: Mapped[float | None] = mapped_column(Double, nullable=True)

@@ -86,7 +86,7 @@ def test_an_application_with_live_notifications_only_generates_the_rest(
 
 
 def make_live_only(site: Site, migrations: Migrations) -> Any:
-    """Make the tables of live notifications as an application's own migrations did, with one user, and return their key."""
+    """Make the tables of live notifications as an own migration did, with one user, and return their key."""
     user = site.User.__table__
     user.create(migrations.engine)
     key = user.c.id.default.arg(None) if user.c.id.default else 7

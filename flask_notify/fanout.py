@@ -49,8 +49,10 @@ def record_query(models: Models, settings: Settings, types: Registry, one: Outgo
     fanout_id = _record(session, models, "message", one.dump())
     rows = keys.subquery()
     listed = select(literal(fanout_id), rows.c[0]).order_by(rows.c[0])
-    total = session.execute(insert(models.fanout_recipient).from_select(["fanout_id", "recipient_id"], listed))
-    return _recorded(session, models, settings, types, fanout_id, total.rowcount)  # type: ignore[attr-defined]  # of a cursor
+    listing = insert(models.fanout_recipient).from_select(["fanout_id", "recipient_id"], listed)
+    # SQLAlchemy does not keep the number of inserted rows unless it is asked to.
+    result: Any = session.execute(listing, execution_options={"preserve_rowcount": True})
+    return _recorded(session, models, settings, types, fanout_id, result.rowcount)
 
 
 def record_pairs(

@@ -24,6 +24,7 @@ LAYERS = [
     "models",
     "statements",
     "database_clock",
+    "site",
     "inbox",
     "emission",
     "notifications",
@@ -86,6 +87,7 @@ LAYERS = [
 ]
 
 KNOW_THE_REQUEST = {
+    "site",
     "recipient",
     "web.session",
     "web.poll",

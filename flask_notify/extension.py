@@ -18,8 +18,19 @@ from .errors import ConfigurationError
 from .message_types import MessageType, Registry
 from .models import Models
 from .outgoing import TextFunction
-from .web import templating
+from .web import (
+    all_messages,
+    components,
+    csrf,
+    marking,
+    messages,
+    preferences,
+    private_messages,
+    templating,
+    unsubscribe,
+)
 from .web.fast_poll import CursorReader, FastPoll
+from .web.hooks import Hooks
 from .web.poll import poll
 from .web.session import leave_sessions_alone
 from .web.ticket import Signer
@@ -50,7 +61,7 @@ class _Model:
         return getattr(notify.models, self._name)
 
 
-class Notify:
+class Notify(Hooks):
     """Live notifications, messages and mail for a Flask application.
 
     .. code-block:: python
@@ -241,6 +252,7 @@ class Notify:
                 "Call LoginManager(app), or login_manager.init_app(app)."
             )
         leave_sessions_alone(app)
+        unsubscribe.exempt_from_csrf(app)
         # Keys may be set after init_app, as Flask itself allows.
         state = cast(State, app.extensions["notify"])
         state.signer = _signer(app, settings)
@@ -255,6 +267,8 @@ class Notify:
 
 
 _TEMPLATE_HELPERS = (
+    components.notify_inbox,
+    components.notify_inbox_widget,
     templating.notify_badge,
     templating.notify_progress,
     templating.notify_script,
@@ -276,6 +290,8 @@ def _blueprint() -> Blueprint:
         template_folder="templates",
     )
     blueprint.add_url_rule("/notifications", endpoint="poll", view_func=poll)
+    for module in (csrf, messages, marking, private_messages, all_messages, preferences, unsubscribe):
+        module.add_routes(blueprint)
     return blueprint
 
 

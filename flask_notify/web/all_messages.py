@@ -14,7 +14,7 @@ from flask import Blueprint, current_app, jsonify, render_template, request, url
 from flask.typing import ResponseReturnValue
 
 from ..listing import Anchor, read_all, reader_of
-from ..message_types import Private, name_of
+from ..message_types import name_of
 from ..recipient import RecipientMixin, models_of
 from . import times
 from .access import for_recipients, refuse, settings, wants_json

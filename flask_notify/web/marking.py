@@ -34,14 +34,14 @@ def add_routes(blueprint: Blueprint) -> None:
 
 @for_recipients
 @protected
-def seen(user: RecipientMixin, id: int) -> ResponseReturnValue:
+def seen(user: RecipientMixin, id: int) -> ResponseReturnValue:  # noqa: A002  # the address's own word
     """Mark one message seen; one that is already so stays as it is."""
     return _mark(user, [id], user.mark_seen)
 
 
 @for_recipients
 @protected
-def unseen(user: RecipientMixin, id: int) -> ResponseReturnValue:
+def unseen(user: RecipientMixin, id: int) -> ResponseReturnValue:  # noqa: A002  # the address's own word
     """Mark one message unseen; one that is already so stays as it is."""
     return _mark(user, [id], user.mark_unseen)
 

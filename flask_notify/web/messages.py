@@ -102,7 +102,7 @@ def _to_mark(asked: _Asked, reader: Reader, page: Page, rows: list[Row]) -> dict
 
 
 @for_recipients
-def one(user: RecipientMixin, id: int) -> ResponseReturnValue:
+def one(user: RecipientMixin, id: int) -> ResponseReturnValue:  # noqa: A002  # the address's own word
     """Answer ``GET /messages/<id>``: show a message, or lead to what it is about.
 
     The recipient's own navigation marks it seen.
@@ -124,10 +124,10 @@ def one(user: RecipientMixin, id: int) -> ResponseReturnValue:
     return render_template("notify/message.html", row=row, reader=reader, ids=ids, until=None, **_frame())
 
 
-def _own(user: RecipientMixin, id: int) -> MessageColumns | None:
+def _own(user: RecipientMixin, number: int) -> MessageColumns | None:
     models = models_of(user)
     message = models.message.c
-    mine = select(models.Message).where(message.id == id, message.recipient_id == recipient_key(user))
+    mine = select(models.Message).where(message.id == number, message.recipient_id == recipient_key(user))
     return cast("MessageColumns | None", models.db.session.scalar(mine))
 
 
@@ -143,7 +143,8 @@ def latest_part(user: RecipientMixin, reader: Reader) -> str:
     """Return what the drop-down shows."""
     models = models_of(user)
     page = read(models.db.session, models, reader, _LATEST)
-    return render_part("notify/_latest.html", rows=rows_of(user, reader, page.messages), until=repr(page.at), reader=reader, csrf=csrf_field())
+    rows, until = rows_of(user, reader, page.messages), repr(page.at)
+    return render_part("notify/_latest.html", rows=rows, until=until, reader=reader, csrf=csrf_field())
 
 
 def unseen_part(user: RecipientMixin, reader: Reader, back: str | None = None) -> str:
@@ -156,7 +157,8 @@ def unseen_part(user: RecipientMixin, reader: Reader, back: str | None = None) -
         return ""
     messages = newest_unseen(models.db.session, models, reader.key, min(_WIDGET, reader.unseen_count))
     rows = rows_of(user, reader, messages)
-    return render_part("notify/_widget.html", rows=rows, until=repr(reader.cursor), reader=reader, here=back, csrf=csrf_field())
+    until = repr(reader.cursor)
+    return render_part("notify/_widget.html", rows=rows, until=until, reader=reader, here=back, csrf=csrf_field())
 
 
 def _frame() -> dict[str, Any]:
@@ -185,7 +187,9 @@ def _asked(reader: Reader) -> _Asked:
     text = _argument("page")
     place = Place.parse(text) if text else None
     if text and place is None:
-        raise _BadParameter(f"page must be as the links Newer and Older have it, got {text[:40]!r}. Begin at /messages.")
+        raise _BadParameter(
+            f"page must be as the links Newer and Older have it, got {text[:40]!r}. Begin at /messages."
+        )
     return _Asked({name: text for name, text in texts.items() if text}, filters, place)
 
 

@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Any
+from typing import ClassVar
 
-from flask import current_app
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
@@ -76,7 +75,11 @@ def send_batch(this: Round) -> Sent:
         if this.stop() or time.monotonic() - begun >= this.lease_seconds / 2:
             _release(this, leased[place:])
             break
-        outcome = _hand_over(this, mail) if wanted else _Cancelled()
+        outcome = (
+            _hand_over(this, mail)
+            if wanted
+            else _Cancelled("the recipient has seen all of it, or wants it mailed no more")
+        )
         following = leased[place + 1] if place + 1 < len(leased) else None
         wanted = _stamp(this, mail, outcome, following)
         sent.outcomes[outcome.name] += 1
@@ -88,55 +91,47 @@ def send_batch(this: Round) -> Sent:
     return sent
 
 
+@dataclass
 class _Outcome:
     """What became of one mail."""
 
-    name: str
-    failed: bool = True
-    final: bool = True
+    reason: str = ""
+    code: int | None = None
+    name: ClassVar[str]
+    state: ClassVar[str]
+    """Of the mail, from now on."""
+    failed: ClassVar[bool] = False
 
     def note(self, this: Round, mail: LeasedMail) -> None:
         """Write it down, in the transaction that is open."""
-        raise NotImplementedError
+        outbox.note_final(this.work, this.models, mail, self.state, self.reason)
 
 
 class _Sent(_Outcome):
-    name = "sent"
-    failed = False
+    name = state = "sent"
 
     def note(self, this: Round, mail: LeasedMail) -> None:
         outbox.note_sent(this.work, this.models, mail, now=this.clock())
 
 
 class _Cancelled(_Outcome):
-    name = "cancelled"
-    failed = False
-
-    def note(self, this: Round, mail: LeasedMail) -> None:
-        reason = "the recipient has seen all of it, or wants it mailed no more"
-        outbox.note_final(this.work, this.models, mail, "cancelled", reason)
+    name = state = "cancelled"
 
 
-@dataclass
 class _Refused(_Outcome):
-    reason: str
-    code: int | None
-    name = "refused"
-
-    def note(self, this: Round, mail: LeasedMail) -> None:
-        outbox.note_final(this.work, this.models, mail, "refused", self.reason)
+    name = state = "refused"
+    failed = True
 
 
 @dataclass
 class _Later(_Outcome):
-    reason: str
-    code: int | None
-    counts: bool
+    counts: bool = True
+    """Whether it was an attempt of this mail's. What is the server's failure is none: no mail is given up for it."""
     name = "later"
-    final = False
+    state = "pending"
+    failed = True
 
     def note(self, this: Round, mail: LeasedMail) -> None:
-        # What is the server's failure is no attempt of this mail's: it is not given up for it.
         pause = outbox.pause_after(mail.attempts if self.counts else 1)
         outbox.note_later(this.work, this.models, mail, self.reason, at=this.clock() + pause, counts=self.counts)
 
@@ -179,20 +174,11 @@ def _release(this: Round, mails: Sequence[LeasedMail]) -> None:
 
 def _tell(mail: LeasedMail, outcome: _Outcome) -> None:
     # Never the address, and not what the server said, which often repeats it.
-    code = getattr(outcome, "code", None)
+    code = f" ({outcome.code})" if outcome.code else ""
     level = logging.WARNING if outcome.failed else logging.DEBUG
-    logger.log(
-        level, "Mail %s for recipient %r: %s%s", mail.id, mail.recipient_id, outcome.name, f" ({code})" * bool(code)
-    )
-    facts: dict[str, Any] = {"recipient_id": mail.recipient_id, "mail_id": mail.id, "attempts": mail.attempts}
+    logger.log(level, "Mail %s for recipient %r: %s%s", mail.id, mail.recipient_id, outcome.name, code)
+    about = {"mail_id": mail.id, "recipient_id": mail.recipient_id}
     if outcome.name == "sent":
-        _send_signal(signals.mail_sent, facts)
+        signals.tell(signals.mail_sent, **about)
     elif outcome.failed:
-        _send_signal(signals.mail_failed, {**facts, "final": outcome.final})
-
-
-def _send_signal(signal: Any, facts: dict[str, Any]) -> None:
-    try:
-        signal.send(current_app._get_current_object(), **facts)  # type: ignore[attr-defined]
-    except Exception:
-        logger.exception("A receiver of the signal %s raised", signal.name)
+        signals.tell(signals.mail_failed, **about, state=outcome.state, reason=outcome.reason)

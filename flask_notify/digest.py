@@ -9,15 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, inspect, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from . import delivery, mail, outbox
+from . import delivery, letter, mail, outbox
 from .config import Settings
-from .mail import InvalidAddress, Letter, Masthead
+from .mail import InvalidAddress, Masthead
 from .models import Models, RecipientKey
 from .outbox import Due, NewMail
 from .transport import Transport
@@ -26,9 +26,6 @@ logger = logging.getLogger("flask_notify")
 
 _ROUNDS = 3
 """How often one recipient is rendered at a time, where messages come and go meanwhile."""
-
-Render: TypeAlias = Callable[[Models, Settings, Any, "list[Any]", int], Letter]
-"""Called with the models, the settings, the recipient, messages and how many more there are."""
 
 
 @dataclass
@@ -73,7 +70,6 @@ def run_once(
     stop: Callable[[], bool] = lambda: False,
     *,
     now: Callable[[], float] | None = None,
-    render: Render | None = None,
 ) -> Summary:
     """Send all mail that is due, and return what was done. Any number of workers may do so at once.
 
@@ -84,7 +80,7 @@ def run_once(
     """
     clock = now or models.clock
     summary = Summary()
-    desk = _Desk(models, settings, transport, render)
+    desk = _Desk(models, settings, transport)
     summary.problem = desk.problem
     if summary.problem is not None:
         logger.warning("No mail goes out: %s", summary.problem)
@@ -120,14 +116,12 @@ def _send_all(this: delivery.Round, summary: Summary) -> int:
     return total
 
 
-def preview(
-    models: Models, settings: Settings, transport: Transport, *, now: float, render: Render | None = None
-) -> Iterator[Preview]:
+def preview(models: Models, settings: Settings, transport: Transport, *, now: float) -> Iterator[Preview]:
     """Yield for each recipient whose mail is due what would be sent to them; nothing is written.
 
     :param now: Unix seconds.
     """
-    desk = _Desk(models, settings, transport, render)
+    desk = _Desk(models, settings, transport)
     inbox = models.inbox.c
     due = select(inbox.recipient_id).where(inbox.mail_due_at <= now).order_by(inbox.mail_due_at)
     with outbox.working(models) as work:
@@ -142,11 +136,10 @@ def preview(
 class _Desk:
     """Where letters are written: all that is the same for every recipient."""
 
-    def __init__(self, models: Models, settings: Settings, transport: Transport, render: Render | None) -> None:
+    def __init__(self, models: Models, settings: Settings, transport: Transport) -> None:
         self.models = models
         self.settings = settings
         self._sender = settings.mail_sender or getattr(transport, "default_sender", None)
-        self.render: Render = render or _letter()
 
     @property
     def problem(self) -> str | None:
@@ -171,12 +164,6 @@ class _Desk:
         """What is the same on every mail."""
         list_id = self.settings.list_id or f"notifications.{self.host}"
         return Masthead(self._sender or "", list_id, self.settings.mail_subject_prefix)
-
-
-def _letter() -> Render:
-    from .letter import render  # type: ignore[import-not-found]
-
-    return cast(Render, render)
 
 
 def _prepare_batch(work: Connection, desk: _Desk, now: float, summary: Summary) -> int:
@@ -204,13 +191,12 @@ def _render_all(work: Connection, desk: _Desk, keys: Sequence[RecipientKey], now
     with work.begin():
         due = outbox.find_due(work, models, keys, now=now)
     session = models.db.session()
-    shown = {key: list(messages)[:limit] for key, messages in due.items()}
-    users, messages = _load(models, keys, [number for numbers in shown.values() for number in numbers])
+    shown = [number for messages in due.values() for number in list(messages)[:limit]]
+    loaded = _load(models, keys, shown)
     mails = {}
     for key in keys:
-        mine = [messages[number] for number in shown.get(key, ()) if number in messages]
         try:
-            mails[key] = _write(desk, key, users.get(key), mine, due.get(key, {}), now)
+            mails[key] = _write(desk, key, loaded, due.get(key, {}), now)
         except (OperationalError, InterfaceError):
             raise  # the database is gone, which is not the fault of this one mail
         except Exception as error:  # noqa: BLE001  # whatever an application's template raises
@@ -220,28 +206,41 @@ def _render_all(work: Connection, desk: _Desk, keys: Sequence[RecipientKey], now
     return mails
 
 
-def _load(
-    models: Models, keys: Sequence[RecipientKey], numbers: Sequence[int]
-) -> tuple[dict[RecipientKey, Any], dict[int, Any]]:
-    session, Message = models.db.session(), models.Message
+class _Loaded(NamedTuple):
+    """What letters are made of, read at once for many recipients."""
+
+    users: Mapping[RecipientKey, Any]
+    messages: Mapping[int, Any]
+    tastes: Mapping[RecipientKey, Any]
+
+
+def _load(models: Models, keys: Sequence[RecipientKey], numbers: Sequence[int]) -> _Loaded:
+    session, Message, inbox = models.db.session(), models.Message, models.inbox.c
     fresh = {"populate_existing": True}
     users = select(models.user_mapper.class_).where(models.key_column.in_(keys))
     messages = select(Message).where(Message.id.in_(numbers))
-    return (
+    tastes = select(inbox.recipient_id, inbox.locale, inbox.timezone).where(inbox.recipient_id.in_(keys))
+    return _Loaded(
         {inspect(user).identity[0]: user for user in session.scalars(users, execution_options=fresh)},
         {message.id: message for message in session.scalars(messages, execution_options=fresh)},
+        {row.recipient_id: row for row in session.execute(tastes, bind_arguments={"clause": models.inbox})},
     )
 
 
-def _write(desk: _Desk, key: RecipientKey, user: Any, messages: list[Any], due: Due, now: float) -> NewMail:
+def _write(desk: _Desk, key: RecipientKey, loaded: _Loaded, due: Due, now: float) -> NewMail:
     message_id = mail.new_message_id(desk.host)
+    user = loaded.users.get(key)
     address, reason = address_of(user)
     if not due or address is None:
         return NewMail(key, due, message_id, "skipped", reason=reason)
-    letter = desk.render(desk.models, desk.settings, user, messages, len(due) - len(messages))
+    numbers = list(due)[: desk.settings.digest_limit]
+    messages = [loaded.messages[number] for number in numbers if number in loaded.messages]
+    rendered = letter.render(
+        desk.models, desk.settings, user, messages, len(due) - len(messages), tastes=loaded.tastes.get(key)
+    )
     references = _references(desk.host, key, messages)
     content = mail.compose(
-        letter, desk.masthead, address=address, message_id=message_id, date=now, references=references
+        rendered, desk.masthead, address=address, message_id=message_id, date=now, references=references
     )
     return NewMail(key, due, message_id, "pending", address, content)
 

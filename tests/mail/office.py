@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
 from flask import current_app
+from jinja2 import ChoiceLoader, DictLoader
 from sqlalchemy import Boolean, Column, String, select
 
 from flask_notify import digest
@@ -20,24 +20,6 @@ NOON = 1_790_000_000.0
 """A moment at which the tests begin, in Unix seconds."""
 
 
-@dataclass(frozen=True)
-class Letter:
-    """A letter, until the test puts another in its place."""
-
-    subject: str
-    text: str
-    html: str
-    unsubscribe_url: str | None = "https://example.org/unsubscribe/1"
-
-
-def write_letter(_models: Any, _settings: Any, user: Any, messages: list[Any], more: int) -> Letter:
-    lines = [f"- {message.subject}" for message in messages] + [f"and {more} more"] * (more > 0)
-    text = "\n".join([f"Dear {user.name},", *lines])
-    return Letter(
-        messages[0].subject if len(messages) == 1 else f"{len(messages)} notifications", text, f"<pre>{text}</pre>"
-    )
-
-
 class Office:
     """A site, its clock, and a run of the mail worker in this process."""
 
@@ -45,7 +27,6 @@ class Office:
         self.site = site
         self.now = NOON
         site.notify.clock = lambda: self.now
-        self.render: Any = write_letter
 
     def add(self, name: str, **values: Any) -> Any:
         """Store a user with an address, and return their key."""
@@ -64,12 +45,24 @@ class Office:
             self.site.user(key).mark_all_seen()
             self.site.db.session.commit()
 
+    def run_at(self, moment: float) -> int:
+        """Let the mail worker run at a moment; return how many mails went out."""
+        self.now = moment
+        return self.run().outcomes["sent"]
+
+    def set_templates(self, **templates: str) -> None:
+        """Put templates in the place of those for mails: ``txt=…``, ``html=…``."""
+        mapping = {f"notify/mail/digest.{form}": text for form, text in templates.items()}
+        usual = self.site.app.jinja_env.loader
+        assert usual is not None
+        self.site.app.jinja_env.loader = ChoiceLoader([DictLoader(mapping), usual])
+
     def run(self, stop: Callable[[], bool] = lambda: False, transport: Transport | None = None) -> Summary:
         """Do what the mail worker does."""
         with self.site.app.app_context():
             settings = current_app.extensions["notify"].settings
             used = transport or FlaskMailTransport(self.site.app, settings.mail_timeout)
-            return digest.run_once(self.site.notify.models, settings, used, stop, render=self.render)
+            return digest.run_once(self.site.notify.models, settings, used, stop)
 
     def mails(self, key: Any = None) -> list[Any]:
         """Return the rows of the outbox, oldest first, with their bytes."""
@@ -109,7 +102,11 @@ def make_office(url: str, smtp_port: int, **options: Any) -> Office:
     }
     extra = options.pop("attributes", {})
     attributes = {"email": Column(String(320)), "is_active": Column(Boolean, default=True), **extra}
-    return Office(make_app(url, attributes=attributes, **options))
+    site = make_app(url, attributes=attributes, **options)
+    for endpoint in ("messages", "message", "preferences", "unsubscribe"):
+        if f"notify.{endpoint}" not in site.app.view_functions:
+            site.app.add_url_rule(f"/{endpoint}", endpoint=f"notify.{endpoint}", view_func=str)
+    return Office(site)
 
 
 def parsed(content: bytes) -> EmailMessage:
@@ -120,3 +117,9 @@ def text_of(content: bytes) -> str:
     body = parsed(content).get_body(["plain"])
     assert body is not None
     return str(body.get_content()).replace("\r\n", "\n")
+
+
+def told_in(content: bytes, *subjects: str) -> list[str]:
+    """Return which of these subjects a mail tells of, in its order."""
+    text = parsed(content)["Subject"] + "\n" + text_of(content)
+    return sorted((subject for subject in subjects if subject in text), key=text.index)

@@ -26,6 +26,7 @@ from .models import Models, RecipientKey
 from .models.columns import MAX_REASON
 from .outgoing import Outgoing, load
 from .rules import MailMode
+from .site import visited
 
 BATCH = 1_000
 """Recipients per transaction."""
@@ -49,8 +50,10 @@ def record_query(models: Models, settings: Settings, types: Registry, one: Outgo
     fanout_id = _record(session, models, "message", one.dump())
     rows = keys.subquery()
     listed = select(literal(fanout_id), rows.c[0]).order_by(rows.c[0])
-    total = session.execute(insert(models.fanout_recipient).from_select(["fanout_id", "recipient_id"], listed))
-    return _recorded(session, models, settings, types, fanout_id, total.rowcount)  # type: ignore[attr-defined]  # of a cursor
+    listing = insert(models.fanout_recipient).from_select(["fanout_id", "recipient_id"], listed)
+    # SQLAlchemy does not keep the number of inserted rows unless it is asked to.
+    result: Any = session.execute(listing, execution_options={"preserve_rowcount": True})
+    return _recorded(session, models, settings, types, fanout_id, result.rowcount)
 
 
 def record_pairs(
@@ -189,7 +192,8 @@ def _move_messages(session: Session, models: Models, settings: Settings, types: 
     except UnknownType as error:
         _park(connection, models, fanout_id, {key: _reason(error) for key in taken})
         return len(taken)
-    copies, parked = _render(session, models, one, taken)
+    with visited(settings.base_url):
+        copies, parked = _render(session, models, one, taken)
     _park(connection, models, fanout_id, parked)
     if copies:
         inboxes = inbox.advance(connection, models, [copy.key for copy in copies], now=models.clock())

@@ -73,7 +73,8 @@ def render(
     if tastes is None:
         inbox = models.inbox.c
         wanted = select(inbox.locale, inbox.timezone).where(inbox.recipient_id == _key_of(models, user))
-        tastes = models.db.session.execute(wanted).one_or_none()
+        # Core has to be told in which bind its tables are.
+        tastes = models.db.session.execute(wanted, bind_arguments={"clause": models.inbox}).one_or_none()
     locale, timezone = (None, None) if tastes is None else (tastes.locale, tastes.timezone)
     links = Links(current_app._get_current_object(), settings)  # type: ignore[attr-defined]  # a proxy
     with in_language(locale, timezone or settings.timezone):

@@ -112,7 +112,12 @@ def reader_of(session: Session, models: Models, key: RecipientKey) -> Reader:
 
 
 def read(
-    session: Session, models: Models, reader: Reader, limit: int, filters: Filters = EVERYTHING, place: Place | None = None
+    session: Session,
+    models: Models,
+    reader: Reader,
+    limit: int,
+    filters: Filters = EVERYTHING,
+    place: Place | None = None,
 ) -> Page:
     """Read one page of a recipient's messages.
 

@@ -34,14 +34,14 @@ def add_routes(blueprint: Blueprint) -> None:
 
 @for_recipients
 @protected
-def seen(user: RecipientMixin, id: int) -> ResponseReturnValue:
+def seen(user: RecipientMixin, id: int) -> ResponseReturnValue:  # noqa: A002  # the address's own word
     """Mark one message seen; one that is already so stays as it is."""
     return _mark(user, [id], user.mark_seen)
 
 
 @for_recipients
 @protected
-def unseen(user: RecipientMixin, id: int) -> ResponseReturnValue:
+def unseen(user: RecipientMixin, id: int) -> ResponseReturnValue:  # noqa: A002  # the address's own word
     """Mark one message unseen; one that is already so stays as it is."""
     return _mark(user, [id], user.mark_unseen)
 
@@ -85,9 +85,9 @@ def _mark(user: RecipientMixin, ids: Sequence[int], mark: Callable[..., Any]) ->
     return _answer(user, change.changed)
 
 
-def _answer(user: RecipientMixin, changed: int) -> ResponseReturnValue:
+def _answer(user: RecipientMixin, changed: int | None) -> ResponseReturnValue:
     if not wants_json():
         return go_back(url_for("notify.messages"))
     models = models_of(user)
-    reader = reader_of(models.db.session, models, recipient_key(user))
+    reader = reader_of(models.db.session(), models, recipient_key(user))
     return jsonify(changed=changed, unseen_count=reader.unseen_count, cursor=reader.cursor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from flask import Blueprint, current_app, flash, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
@@ -41,11 +41,12 @@ def send_message(user: RecipientMixin, recipient: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         ask_before_private_message(_hooks(), user, other)
         return _send(user, other, form.body.data)
-    status = 400 if form.is_submitted() else 200
     if wants_json():
-        return refuse(400, " ".join(str(text) for texts in form.errors.values() for text in texts) or "Expected a POST.")
-    longest = settings().private_message_length
-    return render_template("notify/send_message.html", form=form, longest=longest, recipient_name=name_of(other)), status
+        wrong = [str(text) for texts in form.errors.values() for text in texts]
+        return refuse(400, " ".join(wrong) or "A POST with the field body was expected, got a GET.")
+    longest, name = settings().private_message_length, name_of(other)
+    page = render_template("notify/send_message.html", form=form, longest=longest, recipient_name=name)
+    return page, 400 if form.is_submitted() else 200
 
 
 def _send(user: RecipientMixin, other: RecipientMixin, text: str) -> ResponseReturnValue:

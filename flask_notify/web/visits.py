@@ -14,8 +14,8 @@ from typing import Any
 from flask import has_request_context, request
 from sqlalchemy import select
 
-from ..recipient import RecipientMixin, models_of
 from ..outgoing import target_of
+from ..recipient import RecipientMixin, models_of
 from .poll import current_recipient, recipient_key
 
 _PURPOSES = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
@@ -52,7 +52,7 @@ def seen_by_visit(target: Any) -> int:
 def _unseen_about(user: RecipientMixin, target: Any) -> list[int]:
     models = models_of(user)
     message = models.message.c
-    target_type, target_id = target_of(models, target)
+    target_type, target_id = target_of(target)
     about = select(message.id).where(
         message.recipient_id == recipient_key(user),
         message.seen_at.is_(None),

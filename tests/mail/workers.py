@@ -12,7 +12,9 @@ from typing import Any
 from flask_notify import letter, outbox, transport
 from tests.mail.office import make_office
 
-_CONTEXT = multiprocessing.get_context("spawn")
+# A process that has imported all this once, and makes the workers: they begin at once.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload([__name__])
 
 # The functions before or after which a worker can be stopped.
 STEPS: dict[str, tuple[Any, str, str]] = {

@@ -20,7 +20,6 @@ from .columns import (
     aware_time,
 )
 
-
 GROUP_INDEX = "ix_notify_message_recipient_id_group_key"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 
 from .inbox import among
 from .models import Models, RecipientKey
@@ -31,9 +31,20 @@ def take(connection: Connection, models: Models, fanout_id: int, limit: int) -> 
     else:
         rows = connection.execute(waiting.with_for_update(skip_locked=True)).all()
         if rows:
-            mine = among(connection, listed.recipient_id, [row.recipient_id for row in rows])
-            connection.execute(delete(table).where(listed.fanout_id == fanout_id, mine))
+            _take_off(connection, models, fanout_id, [row.recipient_id for row in rows])
     return {row.recipient_id: MailMode.parse(row.mail_mode) for row in rows}
+
+
+def _take_off(connection: Connection, models: Models, fanout_id: int, keys: list[RecipientKey]) -> None:
+    table, listed = models.fanout_recipient, models.fanout_recipient.c
+    mine = delete(table).where(listed.fanout_id == fanout_id)
+    if connection.dialect.name == "postgresql":
+        connection.execute(mine.where(among(connection, listed.recipient_id, keys)))
+    else:
+        # One by one, by the whole key: with a list of keys MariaDB may read all of the table, or all of
+        # the fan-out, and wait for rows that are in other hands, while those wait for ours.
+        one = mine.where(listed.recipient_id == bindparam("key", type_=listed.recipient_id.type))
+        connection.execute(one, [{"key": key} for key in keys])
 
 
 def take_whole(connection: Connection, models: Models, fanout_id: int) -> Any:

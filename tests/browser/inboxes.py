@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flask import Response, render_template, request
+from flask import render_template
 
 from tests.web.letterbox import send, unseen
 
@@ -14,13 +14,12 @@ from .conftest import Stage, Visitor
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-POSTS = "messages/"
-
 
 def set_inbox(set_stage: Callable[..., Stage], **config: Any) -> Stage:
     """Build a stage whose page /home has the bell and the widget."""
     stage = set_stage(**config)
     stage.site.app.add_url_rule("/home", "home", lambda: render_template("inbox.html"))
+    stage.site.app.add_url_rule("/log-in", "log_in", lambda: "<!doctype html><title>Log in</title>")
     stage.site.app.add_url_rule("/post", "post", lambda: "<!doctype html><title>Post</title><p>A post.")
     return stage
 
@@ -55,14 +54,9 @@ def lose_tokens(page: Page) -> None:
     page.evaluate("document.getElementsByName('csrf_token').forEach(input => input.value = 'stale')")
 
 
-def counting(stage: Stage) -> list[str]:
-    """Return a list that comes to hold what is posted, by the path."""
-    posts: list[str] = []
-
-    @stage.site.app.after_request
-    def count(response: Response) -> Response:
-        if request.method == "POST":
-            posts.append(f"{request.path} {response.status_code}")
-        return response
-
-    return posts
+def posts(stage: Stage) -> list[tuple[str, int]]:
+    """Return what was posted to the pages of messages, with the answers' status."""
+    requests = list(stage.server.requests)
+    return [
+        (request.path, request.status) for request in requests if request.method == "POST" and "/mess" in request.path
+    ]

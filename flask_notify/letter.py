@@ -78,7 +78,8 @@ def render(
     locale, timezone = (None, None) if tastes is None else (tastes.locale, tastes.timezone)
     links = Links(current_app._get_current_object(), settings)  # type: ignore[attr-defined]  # a proxy
     with in_language(locale, timezone or settings.timezone):
-        shown = show(models, user, messages, links.base_url)
+        # A path in a text has the application's own prefix in it, as url_for() has made it.
+        shown = show(models, user, messages, links.origin)
         context = _context(user, shown, more, links)
         context |= _unsubscribing(settings, _key_of(models, user), shown, links)
         zone = _zone(timezone, settings)
@@ -100,6 +101,7 @@ class Links:
         self._app = app
         parts = urlsplit(self.base_url)
         self.site = parts.hostname or ""
+        self.origin = f"{parts.scheme}://{parts.netloc}"
         self._adapter = app.url_map.bind(parts.netloc, script_name=parts.path or "/", url_scheme=parts.scheme)
 
     def url_for(self, endpoint: str, **values: Any) -> str:

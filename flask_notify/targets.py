@@ -93,7 +93,7 @@ def show(models: Models, recipient: Any, messages: Sequence[MessageColumns], bas
     with the messages (``joinedload(Message.sender)``).
 
     :param recipient: the user who looks.
-    :param base_url: what the paths of this site begin with in a mail.
+    :param base_url: what stands before a path of this site in a mail: "https://example.org".
     """
     messages = list(messages)
     targets = load_targets(models, recipient, messages)

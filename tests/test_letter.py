@@ -103,7 +103,7 @@ def test_a_single_message_of_many_is_no_single_message(site: Site, ann: Any) -> 
 
 
 def test_every_link_is_absolute_and_a_message_is_reached_through_its_own_address(site: Site, ann: Any) -> None:
-    number = add_message(site, ann, url="/post/1", body='<a href="/rules">Rules</a>', rich=True)
+    number = add_message(site, ann, url="/post/1", body='<a href="/blog/rules">Rules</a>', rich=True)
 
     letter = letter_for(site, ann)
 

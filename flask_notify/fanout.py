@@ -196,12 +196,13 @@ def _move_messages(session: Session, models: Models, settings: Settings, types: 
         copies, parked = _render(session, models, one, taken)
     _park(connection, models, fanout_id, parked)
     if copies:
-        inboxes = inbox.advance(connection, models, [copy.key for copy in copies], now=models.clock())
+        now = models.clock()
+        inboxes = inbox.lock(connection, models, [copy.key for copy in copies], now=now)
         present = [copy for copy in copies if copy.key in inboxes]
         for copy in present:
             copy.cursor = inboxes[copy.key].cursor
         if present:
-            messages.write(connection, models, present, inboxes, now=models.clock())
+            messages.write(connection, models, present, inboxes, now=now, moved=False)
     _note_moved(connection, models, fanout_id, len(taken))
     return len(taken)
 

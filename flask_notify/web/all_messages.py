@@ -13,6 +13,7 @@ from typing import Any, cast
 from flask import Blueprint, current_app, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ..language import gettext
 from ..listing import Anchor, read_all, reader_of
 from ..message_types import name_of
 from ..recipient import RecipientMixin, models_of
@@ -70,7 +71,9 @@ def all_messages(user: RecipientMixin) -> ResponseReturnValue:
     older, newer = _url(name, overview.older), _url(name, overview.newer)
     if wants_json():
         return jsonify(messages=[line.as_json() for line in lines], older=older, newer=newer)
-    return render_template("notify/all_messages.html", lines=lines, older=older, newer=newer, recipient_name=name)
+    return render_template(
+        "notify/all_messages.html", lines=lines, older=older, newer=newer, recipient_name=name, _=gettext
+    )
 
 
 def _line(message: Any, zone: Any, now: float) -> _Line:

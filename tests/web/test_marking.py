@@ -12,7 +12,7 @@ from tests.apps import Site
 from tests.recording import recorded
 from tests.servers import Database
 
-from .letterbox import JSON, listed, post, post_json, send, token, unseen
+from .letterbox import JSON, hidden, listed, post, post_json, send, token, unseen
 
 pytestmark = pytest.mark.databases("sqlite")
 every_database = pytest.mark.databases("sqlite", "postgresql", "mariadb")
@@ -226,6 +226,22 @@ def test_the_token_of_another_session_is_worth_nothing(site: Site, key: Any) -> 
     token(client)
 
     assert client.post(f"/messages/{number}/seen", data={"csrf_token": theirs}).status_code == 400
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if "/1/" not in path] + ["/messages/2/seen"])
+def test_a_form_that_was_made_for_another_account_changes_nothing(site: Site, key: Any, path: str) -> None:
+    david = site.add_user("david")
+    send(site, key, "for susan")
+    send(site, david, "for david")
+    client = site.client(key)
+    (hers, *_) = hidden(client.get("/messages").text, "notify_user")
+    client.post(f"/login/{david}")
+
+    refused = post_json(client, path, {"until": "1e11", "hidden": "1", "notify_user": hers})
+
+    assert refused.status_code == 409
+    assert "another account" in refused.json["error"]
+    assert unseen(site, david) == {"for david"}
 
 
 def test_a_token_that_has_expired_is_refused_and_a_new_one_taken(site: Site, key: Any) -> None:

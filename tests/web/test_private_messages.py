@@ -16,7 +16,7 @@ from flask_notify import Notify, RecipientMixin
 from tests.apps import KEYS, Site, add_login, make_db
 from tests.servers import Database
 
-from .letterbox import NAVIGATION, listed, post, post_json, token, unseen
+from .letterbox import NAVIGATION, hidden, listed, post, post_json, token, unseen
 
 pytestmark = pytest.mark.databases("sqlite")
 every_database = pytest.mark.databases("sqlite", "postgresql", "mariadb")
@@ -138,6 +138,18 @@ def test_a_program_is_answered_in_json(site: Site, susan: Any, david: Any) -> No
     assert (refused.status_code, refused.json["error"]) == (400, "Write something first.")
 
 
+def test_nobody_writes_from_an_account_that_was_not_meant(site: Site, susan: Any, david: Any) -> None:
+    ann = site.add_user("ann")
+    client = site.client(susan)
+    (hers,) = hidden(client.get("/send_message/david").text, "notify_user")
+    client.post(f"/login/{ann}")
+
+    refused = post(client, "/send_message/david", {"body": "Hello", "notify_user": hers})
+
+    assert refused.status_code == 409
+    assert listed(site.client(david))["messages"] == []
+
+
 # Replying and blocking
 
 
@@ -251,9 +263,9 @@ def test_where_nobody_has_a_name_the_key_is_one(database: Database, key: str) ->
     client = site.client(add(site))
     other = add(site)
 
-    found, unknown = client.get(f"/send_message/{other}"), client.get("/send_message/david")
+    answers = [client.get(f"/send_message/{name}") for name in (other, "david", "9" * 400, "0")]
 
-    assert (found.status_code, unknown.status_code) == (200, 404)
+    assert [answer.status_code for answer in answers] == [200, 404, 404, 404]
     site.close()
 
 

@@ -62,13 +62,14 @@ def test_the_form_says_how_long_a_message_may_be(build: Callable[..., Site]) -> 
     assert "Up to 30 characters" in page
 
 
-@pytest.mark.parametrize("text, status", [("x", 303), ("ä" * 140, 303), ("a\r\n" * 46 + "ab", 303), ("x" * 141, 400),
-                                          ("", 400), ("  \r\n ", 400), ("\0", 400)], ids=repr)  # fmt: skip
-def test_a_message_has_1_to_140_characters(site: Site, susan: Any, david: Any, text: str, status: int) -> None:
-    answer = post(site.client(susan), "/send_message/david", {"body": text})
+def test_a_message_has_1_to_140_characters(site: Site, susan: Any, david: Any) -> None:
+    client = site.client(susan)
 
-    assert answer.status_code == status
-    assert len(listed(site.client(david))["messages"]) == (status == 303)
+    for text in ("x", "ä" * 140, "a\r\n" * 46 + "ab"):
+        assert post(client, "/send_message/david", {"body": text}).status_code == 303, text
+    for text in ("x" * 141, "", "  \r\n ", "\0"):
+        assert post(client, "/send_message/david", {"body": text}).status_code == 400, text
+    assert len(listed(site.client(david))["messages"]) == 3
 
 
 def test_what_was_written_is_kept_where_it_is_refused(site: Site, susan: Any, david: Any) -> None:  # noqa: ARG001
@@ -79,12 +80,12 @@ def test_what_was_written_is_kept_where_it_is_refused(site: Site, susan: Any, da
 
 
 @every_database
-@pytest.mark.parametrize("name", ["nobody", "0", "' OR 1=1 --", "a/b", "DAVID\x00", "x" * 1000])
-def test_an_unknown_recipient_is_not_found(site: Site, susan: Any, name: str) -> None:
+def test_an_unknown_recipient_is_not_found(site: Site, susan: Any) -> None:
     client = site.client(susan)
 
-    assert client.get(f"/send_message/{name}").status_code == 404
-    assert post(client, f"/send_message/{name}", {"body": "Hello"}).status_code == 404
+    for name in ("nobody", "0", "' OR 1=1 --", "a/b", "DAVID\x00", "x" * 1000):
+        assert client.get(f"/send_message/{name}").status_code == 404, name
+        assert post(client, f"/send_message/{name}", {"body": "Hello"}).status_code == 404, name
 
 
 def test_nobody_writes_to_themselves(site: Site, susan: Any) -> None:

@@ -318,7 +318,8 @@ def assert_found_by_index(connection: Any, statement: str, parameters: Any) -> N
     elif connection.dialect.name == "postgresql":
         found = [node for node in nodes(plan) if "Node Type" in node]
         assert index in [node.get("Index Name") for node in found], plan
-        assert "Sort" not in [node["Node Type"] for node in found], plan
+        # It may gather the few rows of one recipient first, and sort those.
+        assert "Seq Scan" not in [node["Node Type"] for node in found], plan
     else:
         tables = [node for node in nodes(plan) if "access_type" in node]
         assert [table["key"] for table in tables] == [index], plan

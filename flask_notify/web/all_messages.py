@@ -13,13 +13,13 @@ from typing import Any, cast
 from flask import Blueprint, current_app, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from ..language import gettext
 from ..listing import Anchor, read_all, reader_of
 from ..message_types import name_of
 from ..recipient import RecipientMixin, models_of
 from . import times
 from .access import for_recipients, refuse, settings, wants_json
 from .hooks import Hooks, find_user, may_administrate
+from .parts import frame
 from .poll import recipient_key
 from .rows import When, when
 
@@ -71,9 +71,8 @@ def all_messages(user: RecipientMixin) -> ResponseReturnValue:
     older, newer = _url(name, overview.older), _url(name, overview.newer)
     if wants_json():
         return jsonify(messages=[line.as_json() for line in lines], older=older, newer=newer)
-    return render_template(
-        "notify/all_messages.html", lines=lines, older=older, newer=newer, recipient_name=name, _=gettext
-    )
+    pages = {"older": older, "newer": newer}
+    return render_template("notify/all_messages.html", lines=lines, recipient_name=name, **pages, **frame())
 
 
 def _line(message: Any, zone: Any, now: float) -> _Line:

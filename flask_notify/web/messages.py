@@ -11,7 +11,6 @@ from flask import Blueprint, current_app, jsonify, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from ..language import gettext
 from ..listing import Filters, Page, Place, Reader, newest_unseen, read, reader_of
 from ..message_types import MessageType
 from ..models import MessageColumns
@@ -19,7 +18,7 @@ from ..recipient import RecipientMixin, models_of
 from . import times
 from .access import commit, for_recipients, refuse, settings, wants_json
 from .csrf import hidden_fields
-from .parts import here, inbox_script, render_part
+from .parts import frame, here, inbox_script, render_part
 from .poll import recipient_key
 from .rows import Row, rows_of
 from .visits import is_visit
@@ -164,7 +163,7 @@ def unseen_part(user: RecipientMixin, reader: Reader, back: str | None = None) -
 
 def _frame() -> dict[str, Any]:
     """Return what every page of messages needs."""
-    return {"csrf": hidden_fields(), "script": inbox_script(), "here": here(), "_": gettext}
+    return {"csrf": hidden_fields(), "script": inbox_script(), "here": here(), **frame()}
 
 
 def _types() -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import current_app, request, url_for
 from markupsafe import Markup
 
-from ..language import gettext
+from ..language import current_language, gettext, text_direction
 from .access import alias_of
 from .poll import current_recipient
 from .templating import _static
@@ -25,6 +25,11 @@ def inbox_script() -> Markup:
     return Markup('<script type="module" src="{}" data-notify-csrf="{}" data-notify-of="{}"></script>').format(
         _static("notify-inbox.js"), url_for("notify.csrf"), "" if user is None else alias_of(user)
     )
+
+
+def frame() -> dict[str, Any]:
+    """Return what every page of the extension's own needs."""
+    return {"_": gettext, "language": current_language(), "direction": text_direction()}
 
 
 def here() -> str:

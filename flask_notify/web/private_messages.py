@@ -16,6 +16,7 @@ from .access import commit, for_recipients, go_back, refuse, settings, wants_jso
 from .csrf import is_of_another, protected, user_field
 from .forms import PrivateMessageForm
 from .hooks import Hooks, ask_before_private_message, find_user
+from .parts import frame
 from .poll import recipient_key
 
 
@@ -62,7 +63,7 @@ def _ask(form: PrivateMessageForm, other: RecipientMixin) -> ResponseReturnValue
         longest=settings().private_message_length,
         recipient_name=name_of(other),
         whose=user_field(),
-        _=gettext,
+        **frame(),
     )
     return page, 400 if form.is_submitted() else 200
 

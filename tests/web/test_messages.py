@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Response
+from flask_babel import Babel
 from jinja2 import DictLoader
 
 from tests.apps import Site
@@ -305,6 +306,19 @@ def test_the_pages_work_below_a_prefix_and_a_mount(build: Callable[..., Site]) -
 
     assert 'action="/shop/live/messages/seen"' in page
     assert hidden(page, "next") == ["/shop/live/messages"] * 2
+
+
+def test_with_flask_babel_the_pages_speak_the_language_of_the_request(site: Site, key: Any) -> None:
+    Babel(site.app, locale_selector=lambda: "de")
+    clock = set_clock(site)
+    send(site, key, "first")
+    clock.advance(3 * 3600)
+
+    page = site.client(key).get("/messages").text
+
+    assert '<html lang="de" dir="ltr">' in page
+    assert ">vor 3 Stunden</time>" in page
+    assert "21.09.2026" in page
 
 
 def test_an_error_page_is_the_applications_own(site: Site, key: Any) -> None:

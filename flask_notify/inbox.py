@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     Double,
     Result,
+    ScalarSelect,
     Select,
     any_,
     bindparam,
@@ -221,6 +222,7 @@ def count_messages(
     due_at: float | None = None,
     *,
     now: float | None = None,
+    settle: bool = False,
 ) -> None:
     """Note that messages of locked inboxes have changed: pages are told the count anew.
 
@@ -228,6 +230,7 @@ def count_messages(
     :param due_at: Unix seconds at which a new one is to be mailed, or None.
     :param now: Unix seconds for inboxes whose cursors have not been moved on yet (see
         :func:`lock`), or None.
+    :param settle: whether some may owe no mail any more; see :func:`settle_due`.
     """
     inbox = models.inbox.c
     cursor: ColumnElement[float] = inbox.cursor
@@ -240,6 +243,8 @@ def count_messages(
     if due_at is not None:
         due = literal(due_at, Double)
         values["mail_due_at"] = case((inbox.mail_due_at < due, inbox.mail_due_at), else_=due)
+    if settle:
+        values["mail_due_at"] = _first_due(models)
     for batch in _batches(keys, _SQLITE_BATCH):
         wanted = among(connection, inbox.recipient_id, batch)
         connection.execute(update(models.inbox).where(wanted).values(values))
@@ -249,26 +254,29 @@ def _greater(connection: Connection, *values: ColumnElement[float]) -> ColumnEle
     return func.max(*values) if connection.dialect.name == "sqlite" else func.greatest(*values)
 
 
-def adjust(connection: Connection, models: Models, deltas: Mapping[RecipientKey, int]) -> None:
-    """Add to the counts of unseen messages of locked inboxes, and let pages be told."""
+def adjust(connection: Connection, models: Models, deltas: Mapping[RecipientKey, int], *, settle: bool = False) -> None:
+    """Add to the counts of unseen messages of locked inboxes, and let pages be told.
+
+    :param settle: whether to set when their next mail is due, as :func:`settle_due` does.
+    """
     by_delta: dict[int, list[RecipientKey]] = {}
     for key, delta in deltas.items():
         by_delta.setdefault(delta, []).append(key)
     for delta, keys in by_delta.items():
-        count_messages(connection, models, keys, delta)
+        count_messages(connection, models, keys, delta, settle=settle)
 
 
 def settle_due(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> None:
     """Set when the next mail of locked inboxes is due: when the first unseen message that owes one is."""
-    message = models.message.c
-    first = (
-        select(func.min(message.mail_due_at))
-        .where(message.recipient_id == models.inbox.c.recipient_id, message.seen_at.is_(None))
-        .scalar_subquery()
-    )
     for batch in _batches(keys, _SQLITE_BATCH):
         wanted = among(connection, models.inbox.c.recipient_id, batch)
-        connection.execute(update(models.inbox).where(wanted).values(mail_due_at=first))
+        connection.execute(update(models.inbox).where(wanted).values(mail_due_at=_first_due(models)))
+
+
+def _first_due(models: Models) -> ScalarSelect[Any]:
+    message = models.message.c
+    mine = message.recipient_id == models.inbox.c.recipient_id
+    return select(func.min(message.mail_due_at)).where(mine, message.seen_at.is_(None)).scalar_subquery()
 
 
 def make(connection: Connection, models: Models, key: RecipientKey) -> None:

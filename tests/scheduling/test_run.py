@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from sqlalchemy import func, insert, select
 from flask_notify.leases import holder
 from tests.apps import Site
 from tests.scheduling.application import Rendered
-from tests.scheduling.process import Process
+from tests.scheduling.process import Held, Process
 from tests.servers import Database
 from tests.servers.smtp import SMTPServer
 from tests.test_expiry import OLD, put
@@ -80,36 +78,6 @@ def test_it_moves_what_was_sent_to_many_sends_mail_and_removes_what_is_old(
 
     assert scheduler.wait() == 0
     assert "ends after what is in hand" in scheduler.lines
-
-
-class Held:
-    """Two named pipes by which rendering for one recipient is held up."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._reached, self._go = directory / "reached", directory / "go"
-        for pipe in (self._reached, self._go):
-            os.mkfifo(pipe)
-
-    def wait(self) -> int:
-        """Wait until somebody has been held up, and return their process id."""
-        return int(self._reached.read_text())
-
-    def let_go(self) -> None:
-        """Let them go on."""
-        self._go.write_text("go\n")
-
-    def let_all_pass(self) -> None:
-        """Hold up nobody from now on."""
-        self._reached.unlink()
-
-
-@pytest.fixture
-def held(tmp_path: Path) -> Held:
-    """The means to hold up whoever renders for the first recipient."""
-    directory = tmp_path / "pipes"
-    directory.mkdir()
-    return Held(directory)
 
 
 def test_sigterm_ends_it_after_the_batch_in_hand(site: Site, run: Run, held: Held) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -101,6 +102,33 @@ def test_sigterm_ends_it_after_the_batch_in_hand(site: Site, run: Run, held: Hel
         held.let_all_pass()
         assert site.notify.drain() == CROWD - BATCH
     assert copies(site) == [1] * CROWD
+
+
+def test_sigterm_ends_it_after_the_mail_in_hand(site: Site, run: Run, smtp: SMTPServer) -> None:
+    people = [site.add_user(name, email=f"{name}@example.org") for name in ("ann", "bob", "cleo")]
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(_address: str) -> None:
+        reached.set()
+        go_on.wait(40)
+
+    smtp.at_data["*"] = hold
+    for key in people:
+        with site.app.app_context():
+            site.notify.send("Backup finished", to=site.user(key))
+            site.db.session.commit()
+    scheduler = run(NOTIFY_BASE_URL="https://example.org", MAIL_PORT=smtp.port, MAIL_SERVER="127.0.0.1")
+    assert reached.wait(40)
+
+    scheduler.terminate()
+    scheduler.wait_for("ends after")
+    go_on.set()
+
+    assert scheduler.wait() == 0
+    assert len(smtp.received) == 1
+    mail = site.notify.models.mail.c
+    with site.app.app_context(), site.db.engine.connect() as connection:
+        assert sorted(connection.scalars(select(mail.state))) == ["pending", "pending", "sent"]
 
 
 def test_a_second_signal_ends_it_at_once(site: Site, run: Run, held: Held) -> None:

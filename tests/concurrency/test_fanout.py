@@ -18,9 +18,9 @@ from tests.concurrency.messages import PATIENT, check_counts
 from tests.concurrency.movers import SAYING, Announced, Task, context, emit, finish, start
 from tests.servers import Database
 
-PEOPLE = 9  # two whole batches, and a rest
+PEOPLE = 6  # a whole batch, and a rest
 
-pytestmark = [pytest.mark.slow, pytest.mark.databases("sqlite", "sqlite-wal", "postgresql", "mariadb")]
+pytestmark = [pytest.mark.slow, pytest.mark.databases("sqlite-wal", "postgresql", "mariadb")]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def unfinished(site: Site) -> int:
 ONCE = Counter({f"user {number}": 1 for number in range(PEOPLE)})
 
 
-@pytest.mark.parametrize("kind", ["query", "list", "broadcast"])
+@pytest.mark.parametrize("kind", ["query", "broadcast"])
 def test_a_worker_that_is_killed_anywhere_leaves_nobody_out_and_tells_nobody_twice(
     database: Database, crowd: Site, kind: str
 ) -> None:
@@ -95,7 +95,7 @@ def test_a_worker_that_is_killed_anywhere_leaves_nobody_out_and_tells_nobody_twi
         move_the_rest(crowd)
         assert copies(crowd, kind, f"word {step}") == ONCE
 
-    assert step > 3 * 6  # three batches, of more than some statements each
+    assert step > 2 * 6  # two batches, of more than some statements each
     check_counts(crowd)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, any_, delete, func, literal_column, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, any_, bindparam, delete, func, literal_column, select, tuple_, update
 
-from .inbox import among
 from .models import Models, RecipientKey
 from .rules import MailMode
 
@@ -38,8 +37,12 @@ def take(connection: Connection, models: Models, fanout_id: int, limit: int) -> 
     else:
         rows = connection.execute(waiting.with_for_update(skip_locked=True)).all()
         if rows:
-            theirs = among(connection, listed.recipient_id, [row.recipient_id for row in rows])
-            connection.execute(delete(table).where(listed.fanout_id == fanout_id, theirs))
+            # One by one, by the whole key: with a list of keys MariaDB may read all of the table, or all of
+            # the fan-out, and wait for rows that are in other hands, while those wait for ours.
+            one = delete(table).where(
+                listed.fanout_id == fanout_id, listed.recipient_id == bindparam("key", type_=listed.recipient_id.type)
+            )
+            connection.execute(one, [{"key": row.recipient_id} for row in rows])
     return {row.recipient_id: MailMode.parse(row.mail_mode) for row in rows}
 
 

@@ -11,15 +11,26 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from flask import Blueprint, Flask, current_app
 from werkzeug.local import LocalProxy
 
-from . import emission, fanout, recipient, sending
+from . import emission, fanout, recipient, scheduler, sending
 from .cli import notify_cli
 from .config import Settings
 from .errors import ConfigurationError
 from .message_types import MessageType, Registry
 from .models import Models
 from .outgoing import TextFunction
-from .web import templating
+from .web import (
+    all_messages,
+    components,
+    csrf,
+    marking,
+    messages,
+    preferences,
+    private_messages,
+    templating,
+    unsubscribe,
+)
 from .web.fast_poll import CursorReader, FastPoll
+from .web.hooks import Hooks
 from .web.poll import poll
 from .web.session import leave_sessions_alone
 from .web.ticket import Signer
@@ -50,7 +61,7 @@ class _Model:
         return getattr(notify.models, self._name)
 
 
-class Notify:
+class Notify(Hooks):
     """Live notifications, messages and mail for a Flask application.
 
     .. code-block:: python
@@ -241,11 +252,14 @@ class Notify:
                 "Call LoginManager(app), or login_manager.init_app(app)."
             )
         leave_sessions_alone(app)
+        unsubscribe.exempt_from_csrf(app)
         # Keys may be set after init_app, as Flask itself allows.
         state = cast(State, app.extensions["notify"])
         state.signer = _signer(app, settings)
         with app.app_context():
             engine = self.db.engines[self.models.bind_key]
+        if settings.scheduler:
+            scheduler.start_in_process(app)
         if not settings.fast_poll or not app.secret_key or not CursorReader.serves(engine):
             return None
         return CursorReader(engine, self.models, state.signer, settings.poll_interval)
@@ -255,6 +269,8 @@ class Notify:
 
 
 _TEMPLATE_HELPERS = (
+    components.notify_inbox,
+    components.notify_inbox_widget,
     templating.notify_badge,
     templating.notify_progress,
     templating.notify_script,
@@ -276,6 +292,8 @@ def _blueprint() -> Blueprint:
         template_folder="templates",
     )
     blueprint.add_url_rule("/notifications", endpoint="poll", view_func=poll)
+    for module in (csrf, messages, marking, private_messages, all_messages, preferences, unsubscribe):
+        module.add_routes(blueprint)
     return blueprint
 
 

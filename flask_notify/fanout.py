@@ -26,6 +26,7 @@ from .models import Models, RecipientKey
 from .models.columns import MAX_REASON
 from .outgoing import Outgoing, load
 from .rules import MailMode
+from .site import visited
 
 BATCH = 1_000
 """Recipients per transaction."""
@@ -196,7 +197,8 @@ def _move_messages(
     except UnknownType as error:
         _park(connection, models, fanout_id, {key: _reason(error) for key in taken})
         return len(taken)
-    copies, parked = _render(session, models, one, taken)
+    with visited(settings.base_url):
+        copies, parked = _render(session, models, one, taken)
     _park(connection, models, fanout_id, parked)
     if copies:
         now = models.clock()

@@ -15,7 +15,7 @@ from flask import Flask
 from flask_login import LoginManager, UserMixin, login_user
 from flask_sqlalchemy import SQLAlchemy
 
-from flask_notify import MessageType, Notify, RecipientMixin
+from flask_notify import MessageType, Notify, RecipientMixin, expiry
 
 db = SQLAlchemy()
 login = LoginManager()
@@ -142,3 +142,27 @@ def largest_transaction(recipients: int) -> int:
 def peak_memory() -> int:
     """Return the most memory that this process ever had, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def delete_plainly() -> dict[str, float]:
+    """Remove the old messages that were seen by one statement, and return the seconds that it took."""
+    old = notify.clock() - settings().remove_after * 3600
+    statement = sa.text("DELETE FROM notify_message WHERE created_at < :old AND seen_at IS NOT NULL")
+    with application.app_context():
+        begin = perf_counter()
+        db.session.execute(statement, {"old": old})
+        db.session.commit()
+        return {"seconds": perf_counter() - begin}
+
+
+def expire() -> dict[str, float]:
+    """Remove what is old as the job does; return the seconds that it took, and the rows of the largest batch."""
+    with application.app_context():
+        begin = perf_counter()
+        batches = [batch.removed for batch in expiry.expire(notify.models, settings(), now=notify.clock())]
+        return {"seconds": perf_counter() - begin, "largest": max(batches)}
+
+
+def settings() -> Any:
+    """Return the application's settings."""
+    return application.extensions["notify"].settings

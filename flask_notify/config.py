@@ -170,14 +170,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "NOTIFY_BASE_URL",
         None,
-        "an absolute address like 'https://example.org', or None",
+        "an absolute http or https address, or None",
         _is_base_url,
         "What every link in a mail begins with. No mail is sent without it.",
     ),
     Setting(
         "NOTIFY_MAIL_SENDER",
         None,
-        "an address like 'Microblog <news@example.org>', or None",
+        "a mail address with or without a name, or None",
         _is_text_or_none,
         "Whom the mails are from; None is Flask-Mail's ``MAIL_DEFAULT_SENDER``.",
     ),

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from . import claims, emission, inbox, messages, notifications
+from . import claims, emission, inbox, messages, notifications, signals
 from .config import Settings
 from .database_clock import DatabaseClock
 from .errors import UnknownType
@@ -49,8 +49,10 @@ def record_query(models: Models, settings: Settings, types: Registry, one: Outgo
     fanout_id = _record(session, models, "message", one.dump())
     rows = keys.subquery()
     listed = select(literal(fanout_id), rows.c[0]).order_by(rows.c[0])
-    total = session.execute(insert(models.fanout_recipient).from_select(["fanout_id", "recipient_id"], listed))
-    return _recorded(session, models, settings, types, fanout_id, total.rowcount)  # type: ignore[attr-defined]  # of a cursor
+    listing = insert(models.fanout_recipient).from_select(["fanout_id", "recipient_id"], listed)
+    # SQLAlchemy does not keep the number of inserted rows unless it is asked to.
+    result: Any = session.execute(listing, execution_options={"preserve_rowcount": True})
+    return _recorded(session, models, settings, types, fanout_id, result.rowcount)
 
 
 def record_pairs(
@@ -58,10 +60,10 @@ def record_pairs(
     settings: Settings,
     types: Registry,
     one: Outgoing,
+    session: Session,
     pairs: Sequence[tuple[RecipientKey, MailMode | None]],
 ) -> int:
     """Record a message for a long list of recipients, each with the mode given for them."""
-    session = models.db.session()
     fanout_id = _record(session, models, "message", one.dump())
     for start in range(0, len(pairs), BATCH):
         rows = [
@@ -80,9 +82,10 @@ def broadcast(
     notifications.check_expiry(expires_in)
     payload = notifications.encode(data, settings.max_payload)
     session = models.db.session()
-    total = session.scalar(select(func.count()).select_from(models.inbox)) or 0
+    # Of the users, not of the inboxes: those who were there before may still have none.
+    total = session.scalar(select(func.count()).select_from(models.user_table)) or 0
     if total <= settings.inline_recipients:
-        keys = session.scalars(select(models.inbox.c.recipient_id)).all()
+        keys = session.scalars(select(models.key_column)).all()
         for key in keys:
             notifications.give(models, emission.ByKey(key), name, payload, expires_in)
         return len(keys)
@@ -171,7 +174,9 @@ def move_batch(models: Models, settings: Settings, types: Registry, fanout_id: i
         move = _move_value if kind == "value" else _move_messages
         moved = move(session, models, settings, types, fanout_id)
         session.commit()
-        return moved
+    if moved:
+        signals.tell(signals.fanout_moved, fanout_id=fanout_id, moved=moved)
+    return moved
 
 
 def _move_messages(session: Session, models: Models, settings: Settings, types: Registry, fanout_id: int) -> int:
@@ -253,16 +258,17 @@ def _park(connection: Connection, models: Models, fanout_id: int, reasons: dict[
 
 
 def _move_value(session: Session, models: Models, _settings: Settings, _types: Registry, fanout_id: int) -> int:
-    """Give the next recipients, by key, a live value: the list of everybody is the table of inboxes itself."""
+    """Give the next recipients, by key, a live value: the list of everybody is the table of users itself."""
     connection = session.connection(bind_arguments={"clause": models.inbox})
     row = claims.take_whole(connection, models, fanout_id)
     if row is None:
         return 0
-    key, content = models.inbox.c.recipient_id, json.loads(row.content)
-    rest = models.inbox.c.created_at <= row.created_at
+    key, content = models.key_column, json.loads(row.content)
+    rest = func.coalesce(models.inbox.c.created_at, 0.0) <= row.created_at
     if row.progress is not None:
-        rest &= key > models.key_column.type.python_type(row.progress)
-    keys = connection.scalars(select(key).where(rest).order_by(key).limit(BATCH)).all()
+        rest &= key > key.type.python_type(row.progress)
+    everybody = select(key).outerjoin(models.inbox, models.inbox.c.recipient_id == key)
+    keys = connection.scalars(everybody.where(rest).order_by(key).limit(BATCH)).all()
     if not keys:
         _finish(connection, models, fanout_id)
         return 0

@@ -133,7 +133,8 @@ def _make_mariadb(connection: Connection, models: Models, missing: Sequence[Reci
     rows = _rows(models, models.key_column.in_(missing), now)
     make = mysql.insert(models.inbox).prefix_with("IGNORE")
     # Those whose user is gone are not made, and not waited for.
-    return connection.execute(make.from_select(_INSERTED, rows)).rowcount
+    rows_made = make.from_select(_INSERTED, rows).execution_options(preserve_rowcount=True)
+    return connection.execute(rows_made).rowcount
 
 
 _INSERTED = ["recipient_id", "cursor", "created_at"]

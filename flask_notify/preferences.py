@@ -127,7 +127,8 @@ def _move_pending(
         message.sent_at.is_(None),
         message.mail_due_at.is_not(None) | message.mail_id.is_not(None),
     )
-    rows = connection.execute(pending).all()
+    # Under repeatable reads a plain one would look into the past; the inbox's lock is held.
+    rows = connection.execute(pending.with_for_update()).all()
     if not rows:
         return
     own = own_modes(connection, models, [key], {row.type for row in rows})

@@ -59,7 +59,8 @@ def send(
         named = _named(models, to)
         if len(named) > settings.inline_recipients:
             pairs = [(recipient.key, recipient.pair) for recipient in named]
-            return fanout.record_pairs(models, settings, types, one, pairs)
+            session = emission.session_of(models, named[0].user)
+            return fanout.record_pairs(models, settings, types, one, session, pairs)
     return _send_inline(models, one, named) if named else 0
 
 

@@ -9,8 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload
 
-from flask_notify.message_types import Private
-
 from .. import mentions
 from ..extensions import db, notify
 from ..message_types import Announced, Followed, welcome
@@ -54,6 +52,7 @@ def _mentions() -> Iterator[Happening]:
 
 
 def _letters(script: list[dict[str, Any]], people: dict[str, User], now: datetime) -> Iterator[Happening]:
+    Private = notify.message_types["private"]
     for entry in script:
         letter, to = Private(sender=people[entry["from"]], text=entry["text"]), people[entry["to"]]
         yield now - timedelta(days=entry["days"]), lambda letter=letter, to=to: notify.send(letter, to=to)

@@ -18,8 +18,9 @@ from .errors import ConfigurationError
 from .message_types import MessageType, Registry
 from .models import Models
 from .outgoing import TextFunction
-from .web import templating
+from .web import all_messages, components, csrf, marking, messages, private_messages, templating
 from .web.fast_poll import CursorReader, FastPoll
+from .web.hooks import Hooks
 from .web.poll import poll
 from .web.session import leave_sessions_alone
 from .web.ticket import Signer
@@ -50,7 +51,7 @@ class _Model:
         return getattr(notify.models, self._name)
 
 
-class Notify:
+class Notify(Hooks):
     """Live notifications, messages and mail for a Flask application.
 
     .. code-block:: python
@@ -255,6 +256,8 @@ class Notify:
 
 
 _TEMPLATE_HELPERS = (
+    components.notify_inbox,
+    components.notify_inbox_widget,
     templating.notify_badge,
     templating.notify_progress,
     templating.notify_script,
@@ -276,6 +279,8 @@ def _blueprint() -> Blueprint:
         template_folder="templates",
     )
     blueprint.add_url_rule("/notifications", endpoint="poll", view_func=poll)
+    for module in (csrf, messages, marking, private_messages, all_messages):
+        module.add_routes(blueprint)
     return blueprint
 
 

@@ -63,7 +63,7 @@ class SeenChange(emission.Change):
         """Mark the messages, and count them (row B9)."""
         deltas: dict[Any, int] = {}
         for change in changes:
-            change._changed = connection.execute(change._update(models.clock())).rowcount
+            change._changed = connection.execute(change._update(change.timestamp)).rowcount
             if change._changed:
                 sign = -1 if change.seen else 1
                 deltas[change.key] = deltas.get(change.key, 0) + sign * change._changed
@@ -72,7 +72,7 @@ class SeenChange(emission.Change):
         if owing:
             inbox.settle_due(connection, models, owing)
 
-    def _update(self, now: float) -> Update:
+    def _update(self, at: float) -> Update:
         message = self.models.message.c
         statement = update(self.models.message).where(message.recipient_id == self.key)
         if self.ids is not None:
@@ -83,7 +83,8 @@ class SeenChange(emission.Change):
             # It counts again; its mail and its group are not owed a second time.
             return statement.where(message.seen_at.is_not(None)).values(seen_at=None)
         # Whoever has seen it needs no mail, and the next of its group is a message of its own.
-        return statement.where(message.seen_at.is_(None)).values(seen_at=now, group_key=None, mail_due_at=None)
+        # Seen at this change's own cursor: who pages through the inbox can tell what was seen since.
+        return statement.where(message.seen_at.is_(None)).values(seen_at=at, group_key=None, mail_due_at=None)
 
     def committed(self) -> None:
         """Tell the caller how many there were."""

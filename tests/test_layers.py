@@ -40,18 +40,44 @@ LAYERS = [
     "sending",
     "polling",
     "recipient",
+    "listing",
     "web",
     "web.ticket",
     "web.session",
     "web.fast_poll",
     "web.poll",
     "web.templating",
+    "web.access",
+    "web.csrf",
+    "web.parts",
+    "web.times",
+    "web.forms",
+    "web.visits",
+    "web.hooks",
+    "web.rows",
+    "web.messages",
+    "web.marking",
+    "web.private_messages",
+    "web.all_messages",
+    "web.components",
     "cli",
     "extension",
     "",
 ]
 
-KNOW_THE_REQUEST = {"recipient", "web.session", "web.poll", "web.templating"}
+KNOW_THE_REQUEST = {
+    "recipient",
+    "web.session",
+    "web.poll",
+    "web.templating",
+    "web.access",
+    "web.csrf",
+    "web.parts",
+    "web.visits",
+    "web.messages",
+    "web.marking",
+    "web.all_messages",
+}
 OF_THE_REQUEST = {"request", "session", "current_user", "login_user", "has_request_context"}
 
 # No module of ours: the version, and what only stands there when the package is installed.

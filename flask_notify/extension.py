@@ -18,7 +18,17 @@ from .errors import ConfigurationError
 from .message_types import MessageType, Registry
 from .models import Models
 from .outgoing import TextFunction
-from .web import all_messages, components, csrf, marking, messages, private_messages, templating
+from .web import (
+    all_messages,
+    components,
+    csrf,
+    marking,
+    messages,
+    preferences,
+    private_messages,
+    templating,
+    unsubscribe,
+)
 from .web.fast_poll import CursorReader, FastPoll
 from .web.hooks import Hooks
 from .web.poll import poll
@@ -242,6 +252,7 @@ class Notify(Hooks):
                 "Call LoginManager(app), or login_manager.init_app(app)."
             )
         leave_sessions_alone(app)
+        unsubscribe.exempt_from_csrf(app)
         # Keys may be set after init_app, as Flask itself allows.
         state = cast(State, app.extensions["notify"])
         state.signer = _signer(app, settings)
@@ -279,7 +290,7 @@ def _blueprint() -> Blueprint:
         template_folder="templates",
     )
     blueprint.add_url_rule("/notifications", endpoint="poll", view_func=poll)
-    for module in (csrf, messages, marking, private_messages, all_messages):
+    for module in (csrf, messages, marking, private_messages, all_messages, preferences, unsubscribe):
         module.add_routes(blueprint)
     return blueprint
 

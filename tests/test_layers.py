@@ -38,6 +38,9 @@ LAYERS = [
     "claims",
     "fanout",
     "sending",
+    "targets",
+    "unsubscribing",
+    "letter",
     "polling",
     "recipient",
     "listing",
@@ -60,6 +63,9 @@ LAYERS = [
     "web.private_messages",
     "web.all_messages",
     "web.components",
+    "web.preferences_form",
+    "web.preferences",
+    "web.unsubscribe",
     "cli",
     "extension",
     "",
@@ -77,6 +83,7 @@ KNOW_THE_REQUEST = {
     "web.messages",
     "web.marking",
     "web.all_messages",
+    "web.unsubscribe",
 }
 OF_THE_REQUEST = {"request", "session", "current_user", "login_user", "has_request_context"}
 

@@ -1,0 +1,108 @@
+"""``/preferences``: how a recipient wants to be told, of what, and by whom not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import Blueprint, current_app, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from ..language import gettext, languages
+from ..message_types import Registry, name_of
+from ..models import Models
+from ..recipient import RecipientMixin, models_of
+from .access import commit, for_recipients, settings
+from .poll import recipient_key
+from .preferences_form import Offer, PreferencesForm, make_form
+
+_SETTINGS = ("timezone", "locale", "notify_myself")
+
+
+def add_routes(blueprint: Blueprint) -> None:
+    """Add the page, and its form."""
+    add: Callable[..., None] = blueprint.add_url_rule
+    add("/preferences", endpoint="preferences", view_func=preferences, methods=["GET", "POST"])
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What a recipient has chosen so far.
+
+    :param settings: as the form has them: an empty text is no opinion.
+    :param modes: the modes that are set per type.
+    :param blocked: the blocked senders, by their keys as text.
+    """
+
+    settings: dict[str, Any]
+    modes: dict[str, str]
+    blocked: dict[str, Any]
+
+
+@for_recipients
+def preferences(user: RecipientMixin) -> ResponseReturnValue:
+    """Show the form, and store what has changed."""
+    types = cast(Registry, current_app.extensions["notify"].notify.message_types)
+    allowed = [kind for _, kind in sorted(types.items()) if kind.allowed(user)]
+    stored = _stored(user)
+    offer = Offer(
+        [kind for kind in allowed if not kind.critical],
+        languages(),
+        settings().timezone,
+        [(key, name_of(sender)) for key, sender in stored.blocked.items()],
+    )
+    form = make_form(offer, stored.settings, stored.modes)
+    if form.form.validate_on_submit():
+        _store(user, form, stored)
+        flash(gettext("Your preferences are saved."))
+        return redirect(url_for("notify.preferences"), 303)
+    critical = [kind.title() for kind in allowed if kind.critical]
+    page = render_template("notify/preferences.html", form=form.form, types=form.types, critical=critical, _=gettext)
+    return page, 400 if form.form.is_submitted() else 200
+
+
+def _stored(user: RecipientMixin) -> _Stored:
+    models, key = models_of(user), recipient_key(user)
+    connection = models.db.session.connection(bind_arguments={"clause": models.inbox})
+    inbox, preference = models.inbox.c, models.preference.c
+    columns = (inbox.mail_mode, inbox.timezone, inbox.locale, inbox.notify_myself, inbox.widget_hidden)
+    row = connection.execute(select(*columns).where(inbox.recipient_id == key)).one_or_none()
+    mode, zone, locale, myself, hidden = row or (None, None, None, False, False)
+    chosen = select(preference.type, preference.mail_mode).where(preference.recipient_id == key)
+    return _Stored(
+        {
+            "mail_mode": mode or "",
+            "timezone": zone or "",
+            "locale": locale or "",
+            "notify_myself": myself,
+            "widget_shown": not hidden,
+        },
+        {name: mode for name, mode in connection.execute(chosen)},
+        _blocked(models, key),
+    )
+
+
+def _blocked(models: Models, key: Any) -> dict[str, Any]:
+    User, block = models.user_mapper.class_, models.block.c
+    theirs = select(block.sender_id).where(block.recipient_id == key)
+    senders = models.db.session.scalars(select(User).where(models.key_column.in_(theirs)))
+    return {str(recipient_key(sender)): sender for sender in senders}
+
+
+def _store(user: RecipientMixin, form: PreferencesForm, stored: _Stored) -> None:
+    """Set what has changed, and nothing else: a change of mode moves the mail that waits."""
+    given, before = form.form.data, stored.settings
+    if given["mail_mode"] != before["mail_mode"]:
+        user.set_mail_mode(given["mail_mode"] or None)
+    for name, mode in form.modes().items():
+        if mode != stored.modes.get(name, ""):
+            user.set_mail_mode(mode or None, type=name)
+    changed = {name: given[name] for name in _SETTINGS if name in given and given[name] != before[name]}
+    if given["widget_shown"] != before["widget_shown"]:
+        changed["widget_hidden"] = not given["widget_shown"]
+    user.set_notify_preferences(**{name: None if value == "" else value for name, value in changed.items()})
+    for key in given.get("unblock") or ():
+        user.unblock_sender(stored.blocked[key])
+    commit(user)

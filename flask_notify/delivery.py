@@ -1,0 +1,184 @@
+"""From the outbox to the mail server: lease, send, stamp."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import ClassVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from . import outbox, signals, transport
+from .models import Models
+from .outbox import LeasedMail
+
+logger = logging.getLogger("flask_notify")
+
+_STAMPING_PAUSES = (0.1, 1.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Round:
+    """Everything that sending a batch needs.
+
+    :param work: a connection in no transaction (see :func:`.outbox.working`).
+    :param wire: a conversation with a mail server.
+    :param sender: the bare address that mails are from.
+    :param clock: returns Unix seconds.
+    :param lease_seconds: ``NOTIFY_MAIL_LEASE``.
+    :param most_attempts: ``NOTIFY_MAIL_ATTEMPTS``.
+    :param stop: returns True when the batch is to end after the mail at hand.
+    """
+
+    models: Models
+    work: Connection
+    wire: transport.Connection
+    sender: str
+    clock: Callable[[], float]
+    lease_seconds: float
+    most_attempts: int
+    stop: Callable[[], bool]
+
+
+@dataclass
+class Sent:
+    """What became of a batch.
+
+    :param taken: how many mails were leased.
+    :param outcomes: how many were ``sent``, ``refused``, ``cancelled``, or are for ``later``.
+    :param server_unusable: what is wrong with the server, where no mail can go out now.
+    """
+
+    taken: int
+    outcomes: Counter[str]
+    server_unusable: str | None = None
+
+
+def send_batch(this: Round) -> Sent:
+    """Send pending mails, each at most once for as long as this worker lives.
+
+    A mail is begun only while less than half of the lease is over, and takes less than the other
+    half: so the lease of a mail never runs out while it is being sent. What the server has taken
+    on is stamped at once, in a transaction of its own.
+    """
+    begun = time.monotonic()  # before the lease is taken: it ends later than we think
+    with this.work.begin():
+        leased = outbox.lease(this.work, this.models, now=this.clock(), seconds=this.lease_seconds)
+        wanted = bool(leased) and outbox.is_wanted(this.work, this.models, leased[0])
+    sent = Sent(len(leased), Counter())
+    for place, mail in enumerate(leased):
+        if this.stop() or time.monotonic() - begun >= this.lease_seconds / 2:
+            _release(this, leased[place:])
+            break
+        outcome = (
+            _hand_over(this, mail)
+            if wanted
+            else _Cancelled("the recipient has seen all of it, or wants it mailed no more")
+        )
+        following = leased[place + 1] if place + 1 < len(leased) else None
+        wanted = _stamp(this, mail, outcome, following)
+        sent.outcomes[outcome.name] += 1
+        _tell(mail, outcome)
+        if isinstance(outcome, _Later) and not outcome.counts:
+            sent.server_unusable = outcome.reason
+            _release(this, leased[place + 1 :])
+            break
+    return sent
+
+
+@dataclass
+class _Outcome:
+    """What became of one mail."""
+
+    reason: str = ""
+    code: int | None = None
+    name: ClassVar[str]
+    state: ClassVar[str]
+    """Of the mail, from now on."""
+    failed: ClassVar[bool] = False
+
+    def note(self, this: Round, mail: LeasedMail) -> None:
+        """Write it down, in the transaction that is open."""
+        outbox.note_final(this.work, this.models, mail, self.state, self.reason)
+
+
+class _Sent(_Outcome):
+    name = state = "sent"
+
+    def note(self, this: Round, mail: LeasedMail) -> None:
+        outbox.note_sent(this.work, this.models, mail, now=this.clock())
+
+
+class _Cancelled(_Outcome):
+    name = state = "cancelled"
+
+
+class _Refused(_Outcome):
+    name = state = "refused"
+    failed = True
+
+
+@dataclass
+class _Later(_Outcome):
+    counts: bool = True
+    """Whether it was an attempt of this mail's. What is the server's failure is none: no mail is given up for it."""
+    name = "later"
+    state = "pending"
+    failed = True
+
+    def note(self, this: Round, mail: LeasedMail) -> None:
+        pause = outbox.pause_after(mail.attempts if self.counts else 1)
+        outbox.note_later(this.work, this.models, mail, self.reason, at=this.clock() + pause, counts=self.counts)
+
+
+def _hand_over(this: Round, mail: LeasedMail) -> _Outcome:
+    try:
+        this.wire.send(this.sender, mail.address, mail.content)
+    except transport.RefusedForGood as refused:
+        return _Refused(str(refused), refused.code)
+    except transport.ServerUnusable as later:
+        return _Later(str(later), later.code, counts=False)
+    except transport.TryLater as later:
+        if mail.attempts >= this.most_attempts:
+            return _Refused(f"given up after {mail.attempts} attempts: {later}", later.code)
+        return _Later(str(later), later.code, counts=True)
+    return _Sent()
+
+
+def _stamp(this: Round, mail: LeasedMail, outcome: _Outcome, following: LeasedMail | None) -> bool:
+    """Write down what became of a mail; return whether the following one is still wanted."""
+    for pause in _STAMPING_PAUSES:
+        try:
+            return _stamp_once(this, mail, outcome, following)
+        except OperationalError:
+            # A busy or restarted database: what is not stamped would go out a second time.
+            Event().wait(pause)
+    return _stamp_once(this, mail, outcome, following)
+
+
+def _stamp_once(this: Round, mail: LeasedMail, outcome: _Outcome, following: LeasedMail | None) -> bool:
+    with this.work.begin():
+        outcome.note(this, mail)
+        return following is not None and outbox.is_wanted(this.work, this.models, following)
+
+
+def _release(this: Round, mails: Sequence[LeasedMail]) -> None:
+    with this.work.begin():
+        outbox.release(this.work, this.models, mails)
+
+
+def _tell(mail: LeasedMail, outcome: _Outcome) -> None:
+    # Never the address, and not what the server said, which often repeats it.
+    code = f" ({outcome.code})" if outcome.code else ""
+    level = logging.WARNING if outcome.failed else logging.DEBUG
+    logger.log(level, "Mail %s for recipient %r: %s%s", mail.id, mail.recipient_id, outcome.name, code)
+    about = {"mail_id": mail.id, "recipient_id": mail.recipient_id}
+    if outcome.name == "sent":
+        signals.tell(signals.mail_sent, **about)
+    elif outcome.failed:
+        signals.tell(signals.mail_failed, **about, state=outcome.state, reason=outcome.reason)

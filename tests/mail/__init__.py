@@ -1,0 +1,1 @@
+"""Mail, from what is due to what a server has taken."""

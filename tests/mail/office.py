@@ -1,0 +1,106 @@
+"""An application whose users have addresses, with a letter that says enough to be told from others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import Boolean, Column, String, select
+
+from flask_notify import digest
+from flask_notify.digest import Summary
+from flask_notify.transport import FlaskMailTransport, Transport
+from tests.apps import Site, make_app
+
+NOON = 1_790_000_000.0
+"""A moment at which the tests begin, in Unix seconds."""
+
+
+class Office:
+    """A site, its clock, and a run of the mail worker in this process."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.now = NOON
+        site.notify.clock = lambda: self.now
+
+    def add(self, name: str, **values: Any) -> Any:
+        """Store a user with an address, and return their key."""
+        return self.site.add_user(name, **{"email": f"{name}@example.org", **values})
+
+    def send(self, subject: str, *keys: Any, mode: str | None = None, **values: Any) -> None:
+        """Send a message to users and commit."""
+        with self.site.app.app_context():
+            users = [self.site.user(key) for key in keys]
+            self.site.notify.send(subject, to=[(user, mode) for user in users] if mode else users, **values)
+            self.site.db.session.commit()
+
+    def see_all(self, key: Any) -> None:
+        """Let a user see all their messages."""
+        with self.site.app.app_context():
+            self.site.user(key).mark_all_seen()
+            self.site.db.session.commit()
+
+    def run(self, stop: Callable[[], bool] = lambda: False, transport: Transport | None = None) -> Summary:
+        """Do what the mail worker does."""
+        with self.site.app.app_context():
+            settings = current_app.extensions["notify"].settings
+            used = transport or FlaskMailTransport(self.site.app, settings.mail_timeout)
+            return digest.run_once(self.site.notify.models, settings, used, stop)
+
+    def mails(self, key: Any = None) -> list[Any]:
+        """Return the rows of the outbox, oldest first, with their bytes."""
+        Mail: Any = self.site.notify.models.Mail
+        with self.site.app.app_context():
+            query = select(Mail.__table__).order_by(Mail.id)
+            if key is not None:
+                query = query.where(Mail.recipient_id == key)
+            return list(self.site.db.session.execute(query))
+
+    def messages(self, key: Any) -> list[Any]:
+        """Return the rows of a user's messages, oldest first."""
+        table = self.site.notify.models.message
+        with self.site.app.app_context():
+            query = select(table).where(table.c.recipient_id == key).order_by(table.c.id)
+            return list(self.site.db.session.execute(query))
+
+    def due_at(self, key: Any) -> float | None:
+        """Return when a user's next mail is due."""
+        table = self.site.notify.models.inbox
+        with self.site.app.app_context():
+            query = select(table.c.mail_due_at).where(table.c.recipient_id == key)
+            due: float | None = self.site.db.session.scalar(query)
+            return due
+
+
+def make_office(url: str, smtp_port: int, **options: Any) -> Office:
+    """Build an application on a database, that sends by the server on that port."""
+    options = {
+        "MAIL_SERVER": "127.0.0.1",
+        "MAIL_PORT": smtp_port,
+        "MAIL_SUPPRESS_SEND": False,
+        "NOTIFY_BASE_URL": "https://example.org",
+        "NOTIFY_MAIL_SENDER": "Microblog <news@example.org>",
+        "SQLALCHEMY_ENGINE_OPTIONS": {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {},
+        **options,
+    }
+    extra = options.pop("attributes", {})
+    attributes = {"email": Column(String(320)), "is_active": Column(Boolean, default=True), **extra}
+    site = make_app(url, attributes=attributes, **options)
+    for endpoint in ("messages", "message", "preferences", "unsubscribe"):
+        if f"notify.{endpoint}" not in site.app.view_functions:
+            site.app.add_url_rule(f"/{endpoint}", endpoint=f"notify.{endpoint}", view_func=str)
+    return Office(site)
+
+
+def parsed(content: bytes) -> EmailMessage:
+    return message_from_bytes(content, EmailMessage, policy=policy.default)
+
+
+def text_of(content: bytes) -> str:
+    body = parsed(content).get_body(["plain"])
+    assert body is not None
+    return str(body.get_content()).replace("\r\n", "\n")

@@ -28,7 +28,7 @@ def run() -> None:
 
 
 def _options(models: Models) -> dict[str, Any]:
-    ours = {models.inbox.key, models.notification.key}
+    ours = {table.key for table in models.tables}
     metadata = models.user_table.metadata
     return {
         # It gives the application's naming convention to the constraints. And `flask db check -d …` tells whether

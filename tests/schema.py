@@ -7,7 +7,18 @@ from typing import Any
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.engine import Inspector
 
-OURS = ("notify_inbox", "notify_notification")
+LIVE = ("notify_inbox", "notify_notification")
+"""The tables of live notifications, which were there first."""
+OURS = (
+    *LIVE,
+    "notify_message",
+    "notify_preference",
+    "notify_block",
+    "notify_mail",
+    "notify_fanout",
+    "notify_fanout_recipient",
+    "notify_lease",
+)
 
 
 def describe(engine: Engine, schema: str | None = None) -> dict[str, Any]:
@@ -17,7 +28,9 @@ def describe(engine: Engine, schema: str | None = None) -> dict[str, Any]:
     described = {table: _describe_table(inspector, table, schema) for table in OURS if table in present}
     if engine.dialect.name == "sqlite":
         for table, description in described.items():
-            description["without rowid"] = _is_without_rowid(engine, table)
+            statement = _creation(engine, table)
+            description["without rowid"] = statement.endswith("WITHOUT ROWID")
+            description["autoincrement"] = "AUTOINCREMENT" in statement
     return described
 
 
@@ -29,9 +42,15 @@ def _describe_table(inspector: Inspector, table: str, schema: str | None) -> dic
         "foreign keys": inspector.get_foreign_keys(table, schema),
         "unique": inspector.get_unique_constraints(table, schema),
         "checks": inspector.get_check_constraints(table, schema),
-        "indexes": inspector.get_indexes(table, schema),
+        "indexes": [_comparable(index) for index in inspector.get_indexes(table, schema)],
         "options": _options(inspector, table, schema),
     }
+
+
+def _comparable(index: Any) -> dict[str, Any]:
+    """Return an index with the condition of a partial one as text: two expressions are never equal."""
+    options = {name: str(option) for name, option in index.get("dialect_options", {}).items()}
+    return {**index, "dialect_options": options}
 
 
 def _options(inspector: Inspector, table: str, schema: str | None) -> dict[str, Any]:
@@ -41,7 +60,7 @@ def _options(inspector: Inspector, table: str, schema: str | None) -> dict[str, 
         return {}  # SQLAlchemy 2.0 tells those of MariaDB alone
 
 
-def _is_without_rowid(engine: Engine, table: str) -> bool:
+def _creation(engine: Engine, table: str) -> str:
     statement = text("SELECT sql FROM sqlite_master WHERE name = :table")
     with engine.connect() as connection:
-        return str(connection.scalar(statement, {"table": table})).endswith("WITHOUT ROWID")
+        return str(connection.scalar(statement, {"table": table}))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Column, Engine, Integer, Table, inspect
+from sqlalchemy import Column, Engine, Integer, Table, insert, inspect, text
 
 from flask_notify import Notify
 from tests.apps import Site, make_app, make_user_model
@@ -57,6 +57,45 @@ def test_an_application_generates_the_tables_with_its_own(
     assert inspect(migrations.engine).get_table_names() == ["alembic_version"]
     site.create_tables()
     assert migrated == describe(migrations.engine)
+
+
+def test_an_application_with_live_notifications_only_generates_the_rest(
+    build: Callable[..., Site], variant: Variant, tmp_path: Path
+) -> None:
+    site = build(tables=False, key=variant.key, base=variant.base)
+    migrations = Migrations(site, tmp_path / "own", compare_server_default=True)
+    key = make_live_only(site, migrations)
+    live_only = describe(migrations.engine)
+
+    migrations.own("init")
+    migrations.own("migrate")
+    migrations.own("upgrade")
+
+    migrations.own("check")
+    site.emit(key, "progress", 1)
+    migrated = describe(migrations.engine)
+    migrations.own("downgrade")
+    assert describe(migrations.engine) == live_only
+    migrations.own("upgrade")
+    with site.app.app_context():
+        assert [item.payload for item in site.user(key).notifications] == [1]
+    with site.app.app_context():
+        site.db.drop_all()
+        site.db.create_all()
+    assert migrated == describe(migrations.engine)
+
+
+def make_live_only(site: Site, migrations: Migrations) -> Any:
+    """Make the tables of live notifications as an own migration did, with one user, and return their key."""
+    user = site.User.__table__
+    user.create(migrations.engine)
+    key = user.c.id.default.arg(None) if user.c.id.default else 7
+    with migrations.engine.begin() as connection:
+        connection.execute(insert(user).values(id=key))
+    migrations.shipped("upgrade", "notify_0002")
+    with migrations.engine.begin() as connection:
+        connection.execute(text("DROP TABLE notify_alembic_version"))
+    return key
 
 
 @pytest.mark.parametrize("key", ["integer", "uuid"])

@@ -21,11 +21,12 @@ class InboxColumns:
     """The newest timestamp, in Unix seconds; strictly increasing, in commit order."""
     reset_cursor: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
     """A ``since`` older than this gets the whole state (see ``flask notify reset-cursors``)."""
-    created_at: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
-    """Unix seconds; a broadcast that began earlier is not for this recipient."""
     unseen_count: Mapped[int] = mapped_column(Integer, nullable=False, default=0, server_default="0")
     unseen_cursor: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
     """The cursor at which the messages changed last."""
+    # What came with the messages stands below, in the order in which a migration adds it: at the end.
+    created_at: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
+    """Unix seconds; a broadcast that began earlier is not for this recipient."""
     mail_due_at: Mapped[float | None] = mapped_column(Double, nullable=True)
     """Unix seconds at which the next mail is due, or None while no message owes one."""
     mail_mode: Mapped[str | None] = mapped_column(MODE_TYPE, nullable=True)

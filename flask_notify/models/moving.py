@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import Double, Index, Integer, String, text
+from sqlalchemy import Double, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from .columns import (
@@ -51,7 +51,8 @@ class MailColumns:
         waiting = text("next_attempt_at IS NOT NULL")
         return (
             Index("ix_notify_mail_next_attempt_at", "next_attempt_at", postgresql_where=waiting, sqlite_where=waiting),
-            Index("ix_notify_mail_recipient_id", "recipient_id"),
+            # A constraint, and no index, for the reason that stands with the messages.
+            UniqueConstraint("recipient_id", "id", name="uq_notify_mail_recipient_id_id"),
             {"sqlite_autoincrement": True},
         )
 

@@ -15,7 +15,7 @@ from flask import Flask
 from . import announcements, auth, errors, exports, letterbox, main, mentions, security, times
 from .config import DEFAULTS, secret_key
 from .demo import cli
-from .extensions import csrf, db, login, mail, migrate, notify
+from .extensions import csrf, db, login, migrate, notify
 from .models import Follow, Post, Task, User
 from .presence import note_presence
 
@@ -43,7 +43,6 @@ def _init_extensions(app: Flask) -> None:
     migrate.init_app(app, db, directory=str(HERE / "migrations"))
     login.init_app(app)
     csrf.init_app(app)
-    mail.init_app(app)
     notify.init_app(app)
 
 

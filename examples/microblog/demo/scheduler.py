@@ -24,7 +24,10 @@ def scheduler() -> Iterator[None]:
     # It stands outside the terminal's group: Ctrl+C is for the demo, which ends it. And it
     # holds the end of a pipe, so that it ends, too, when the demo is killed.
     process = subprocess.Popen(
-        [sys.executable, "-c", f"from {__name__} import main; main()"], cwd=_ROOT, stdin=subprocess.PIPE, start_new_session=os.name == "posix"
+        [sys.executable, "-c", f"from {__name__} import main; main()"],
+        cwd=_ROOT,
+        stdin=subprocess.PIPE,
+        start_new_session=os.name == "posix",
     )
     try:
         yield
@@ -49,4 +52,3 @@ def _end_with_the_demo() -> None:
     # Nothing is ever written into the pipe: it ends when the other end is gone.
     os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGTERM)
-

@@ -230,7 +230,7 @@ def _load(models: Models, keys: Sequence[RecipientKey], numbers: Sequence[int]) 
 def _write(desk: _Desk, key: RecipientKey, loaded: _Loaded, due: Due, now: float) -> NewMail:
     message_id = mail.new_message_id(desk.host)
     user = loaded.users.get(key)
-    address, reason = _address_of(user)
+    address, reason = address_of(user)
     if not due or address is None:
         return NewMail(key, due, message_id, "skipped", reason=reason)
     numbers = list(due)[: desk.settings.digest_limit]
@@ -245,7 +245,7 @@ def _write(desk: _Desk, key: RecipientKey, loaded: _Loaded, due: Due, now: float
     return NewMail(key, due, message_id, "pending", address, content)
 
 
-def _address_of(user: Any) -> tuple[str | None, str | None]:
+def address_of(user: Any) -> tuple[str | None, str | None]:
     """Return where a user's mail goes, or None and the reason why there is none (row C8)."""
     if user is None:
         return None, "there is no such user any more"

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Double, case, insert, literal, null, select, 
 from . import emission, inbox, preferences, statements
 from .inbox import Inboxes, InboxState
 from .local_time import due_at
-from .message_types import Private, Text
+from .message_types import MessageType, Private, Text
 from .models import Models, RecipientKey
 from .outgoing import Outgoing
 from .rules import Case, Decision, MailMode, decide
@@ -72,11 +72,11 @@ class SendChange(emission.Change):
 
 
 def case_for(
-    outgoing: Outgoing,
-    key: RecipientKey,
+    kind: type[MessageType],
     state: Any,
     *,
     own_for_type: MailMode | None,
+    doing: bool,
     pair: MailMode | None = None,
     allowed: bool = True,
     blocked: bool = False,
@@ -89,9 +89,9 @@ def case_for(
         pair=pair,
         own_for_type=own_for_type,
         own=None if state is None else MailMode.parse(state.mail_mode),
-        of_type=outgoing.of_type,
-        critical=outgoing.kind.critical,
-        doing=outgoing.doer_id is not None and outgoing.doer_id == key,
+        of_type=MailMode.parse(kind.mail_mode),
+        critical=kind.critical,
+        doing=doing,
         notify_myself=state is not None and bool(state.notify_myself),
         allowed=allowed,
         blocked=blocked,
@@ -113,9 +113,9 @@ class Deciding:
     ) -> Decision:
         """Return what becomes of a message for one recipient."""
         case = case_for(
-            outgoing,
-            key,
+            outgoing.kind,
             state,
+            doing=outgoing.doer_id is not None and outgoing.doer_id == key,
             own_for_type=self._modes.get((key, outgoing.kind.name)),
             pair=pair,
             allowed=allowed,

@@ -41,11 +41,6 @@ class Outgoing:
         return type(self.content)
 
     @property
-    def of_type(self) -> MailMode | None:
-        """The mail mode of the type itself."""
-        return MailMode.parse(self.kind.mail_mode)
-
-    @property
     def is_the_same_for_all(self) -> bool:
         """Whether nothing of it has to be rendered for the recipient."""
         return self.kind is System and self.function is None

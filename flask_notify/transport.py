@@ -102,6 +102,22 @@ class FlaskMailTransport:
         finally:
             connection.close()
 
+    def probe(self) -> str | None:
+        """Talk to the server without a mail, and return what it says; None where mail is suppressed.
+
+        :raises OSError: if it cannot be reached in time.
+        :raises smtplib.SMTPException: if it refuses.
+        """
+        if self._mail.suppress:
+            return None
+        connection = _FlaskMailConnection(self._app, self._mail, self._timeout)
+        connection.host = connection.configure_host()
+        try:
+            code, text = connection.host.noop()
+        finally:
+            connection.close()
+        return f"{self._mail.server} answers {code} {text.decode('ascii', 'replace')}"
+
 
 class _FlaskMailConnection(flask_mail.Connection):
     """A connection of Flask-Mail's that keeps to its time, and is opened anew when it broke."""

@@ -29,3 +29,10 @@ class PrivateMessageForm(FlaskForm):  # type: ignore[misc]  # untyped
         self.body.validators = [InputRequired("Write something first."), length]
         self.body.flags.required = True
         self.body.flags.maxlength = longest
+
+    @property
+    def described(self) -> dict[str, str]:
+        """The attributes by which those who hear the page learn what is asked and what was wrong."""
+        if not self.errors:
+            return {"aria-describedby": "notify-write-hint"}
+        return {"aria-describedby": "notify-write-hint notify-write-error", "aria-invalid": "true"}

@@ -17,6 +17,7 @@ from ..message_types import MessageType
 from ..rules import MailMode
 
 Choice = tuple[str, str]
+"""What is sent, and what is read."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def make_form(offer: Offer, stored: dict[str, Any], modes: dict[str, str]) -> Pr
     """
     names = {kind.name: f"type-{number}" for number, kind in enumerate(offer.types)}
     fields = _fields(offer, stored) | {
-        names[kind.name]: SelectField(kind.title(), choices=_modes(gettext("As in general"))) for kind in offer.types
+        names[kind.name]: SelectField(kind.title(), choices=_options(_modes(gettext("As in general"))))
+        for kind in offer.types
     }
     data = stored | {names[kind.name]: modes.get(kind.name, "") for kind in offer.types}
     form: Any = type("PreferencesForm", (FlaskForm,), fields)(data=data)
@@ -64,18 +66,29 @@ def make_form(offer: Offer, stored: dict[str, Any], modes: dict[str, str]) -> Pr
 
 def _fields(offer: Offer, stored: dict[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {
-        "mail_mode": SelectField(gettext("In general"), choices=_modes(gettext("As each kind suggests"))),
-        "timezone": SelectField(gettext("Time zone"), choices=_zones(offer.default_zone, stored["timezone"])),
+        "mail_mode": SelectField(gettext("In general"), choices=_options(_modes(gettext("As each kind suggests")))),
+        "timezone": SelectField(gettext("Time zone"), choices=_options(_zones(offer, stored["timezone"]))),
         "notify_myself": BooleanField(gettext("Tell me of what I do myself, too")),
         "widget_shown": BooleanField(gettext("Show new messages on my dashboard")),
     }
     if len(offer.languages) > 1:
-        fields["locale"] = SelectField(gettext("Language of mails"), choices=_languages(offer, stored["locale"]))
+        fields["locale"] = SelectField(
+            gettext("Language of mails"), choices=_options(_languages(offer, stored["locale"]))
+        )
     if offer.blocked:
         fields["unblock"] = SelectMultipleField(
-            gettext("Let them write to you again"), choices=list(offer.blocked), option_widget=CheckboxInput()
+            gettext("Let them write to you again"), choices=_options(offer.blocked), option_widget=CheckboxInput()
         )
     return fields
+
+
+def _options(choices: Iterable[Choice]) -> list[Any]:
+    """Return the choices as WTForms wants them: since 3.3 as objects of its own, before as pairs."""
+    try:
+        from wtforms.fields.choices import SelectChoice
+    except ImportError:
+        return list(choices)
+    return [SelectChoice(value, label) for value, label in choices]
 
 
 def _modes(none: str) -> list[Choice]:
@@ -89,8 +102,8 @@ def _modes(none: str) -> list[Choice]:
     ]
 
 
-def _zones(default: str, present: str) -> list[Choice]:
-    return [("", gettext("As the site: %(zone)s", zone=default)), *_and_present(_all_zones(), present)]
+def _zones(offer: Offer, present: str) -> list[Choice]:
+    return [("", gettext("As the site: %(zone)s", zone=offer.default_zone)), *_and_present(_all_zones(), present)]
 
 
 def _languages(offer: Offer, present: str) -> list[Choice]:

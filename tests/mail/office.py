@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from flask import current_app
+from jinja2 import ChoiceLoader, DictLoader
 from sqlalchemy import Boolean, Column, String, select
 
 from flask_notify import digest
@@ -43,6 +44,18 @@ class Office:
         with self.site.app.app_context():
             self.site.user(key).mark_all_seen()
             self.site.db.session.commit()
+
+    def run_at(self, moment: float) -> int:
+        """Let the mail worker run at a moment; return how many mails went out."""
+        self.now = moment
+        return self.run().outcomes["sent"]
+
+    def set_templates(self, **templates: str) -> None:
+        """Put templates in the place of those for mails: ``txt=…``, ``html=…``."""
+        mapping = {f"notify/mail/digest.{form}": text for form, text in templates.items()}
+        usual = self.site.app.jinja_env.loader
+        assert usual is not None
+        self.site.app.jinja_env.loader = ChoiceLoader([DictLoader(mapping), usual])
 
     def run(self, stop: Callable[[], bool] = lambda: False, transport: Transport | None = None) -> Summary:
         """Do what the mail worker does."""
@@ -104,3 +117,9 @@ def text_of(content: bytes) -> str:
     body = parsed(content).get_body(["plain"])
     assert body is not None
     return str(body.get_content()).replace("\r\n", "\n")
+
+
+def told_in(content: bytes, *subjects: str) -> list[str]:
+    """Return which of these subjects a mail tells of, in its order."""
+    text = parsed(content)["Subject"] + "\n" + text_of(content)
+    return sorted((subject for subject in subjects if subject in text), key=text.index)

@@ -152,7 +152,6 @@ def test_marking_takes_as_many_statements_however_many_there_are(
             answer = client.post("/messages/seen", data={"csrf_token": csrf, **data})
         assert answer.status_code == 303
         assert unseen(site, key) == set()
-        print(*statements, "-----", sep="\n")
         return len([said for said in statements if "notify_" in said])
 
     few, many = mark(2), mark(60)

@@ -25,6 +25,8 @@ LAYERS = [
     "statements",
     "database_clock",
     "inbox",
+    "expiry",
+    "leases",
     "emission",
     "notifications",
     "richtext",

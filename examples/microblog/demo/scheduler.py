@@ -23,21 +23,24 @@ def scheduler() -> Iterator[None]:
     """Run the scheduler meanwhile; it inherits the environment, and writes where the demo writes."""
     # It stands outside the terminal's group: Ctrl+C is for the demo, which ends it. And it
     # holds the end of a pipe, so that it ends, too, when the demo is killed.
-    process = subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603  # it is ourselves
         [sys.executable, "-c", f"from {__name__} import main; main()"],
         cwd=_ROOT,
         stdin=subprocess.PIPE,
         start_new_session=os.name == "posix",
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
+    ) as process:
         try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def main() -> None:

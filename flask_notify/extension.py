@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from flask import Blueprint, Flask, current_app
 from werkzeug.local import LocalProxy
 
-from . import emission, fanout, recipient, sending
+from . import emission, fanout, recipient, scheduler, sending
 from .cli import notify_cli
 from .config import Settings
 from .errors import ConfigurationError
@@ -258,6 +258,8 @@ class Notify(Hooks):
         state.signer = _signer(app, settings)
         with app.app_context():
             engine = self.db.engines[self.models.bind_key]
+        if settings.scheduler:
+            scheduler.start_in_process(app)
         if not settings.fast_poll or not app.secret_key or not CursorReader.serves(engine):
             return None
         return CursorReader(engine, self.models, state.signer, settings.poll_interval)

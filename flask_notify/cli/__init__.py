@@ -7,8 +7,23 @@ from .checking import doctor, recount
 from .cursors import migrations_path, reset_cursors
 from .emitting import broadcast, drain, send
 from .reading import inbox, why
+from .running import digest, expire, run
 
 __all__ = ["notify_cli"]
 
-for command in (broadcast, doctor, drain, inbox, migrations_path, recount, reset_cursors, send, why):
+_COMMANDS = (
+    broadcast,
+    digest,
+    doctor,
+    drain,
+    expire,
+    inbox,
+    migrations_path,
+    recount,
+    reset_cursors,
+    run,
+    send,
+    why,
+)
+for command in _COMMANDS:
     notify_cli.add_command(command)

@@ -119,6 +119,7 @@ def test_a_message_left_unread_comes_as_mail_whose_link_marks_it_seen(run_demo: 
     assert reader.unread() == 1
     subject = f"[Microblog] Private message from {GUIDES[1]}"
     found = eventually(lambda: re.search(rf'href="(/mail/[0-9a-f-]+)">{re.escape(subject)}<', reader.open("/mail/")))
+    assert found
     letter = reader.open(f"{found[1]}/html")
     assert "Is the kettle on?" in letter
     link = re.search(rf'href="{re.escape(demo.url)}(messages/[^"]+)"', letter)

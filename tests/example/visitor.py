@@ -44,7 +44,8 @@ class Visitor:
         """Return the newest messages, without the welcome that everybody gets."""
         response = self.client.get("/messages", query_string=filters, headers={"Accept": "application/json"})
         assert response.status_code == 200, response.text
-        return [message for message in response.json["messages"] if not message["subject"].startswith("Welcome")]
+        messages = cast("dict[str, Any]", response.json)["messages"]
+        return [message for message in messages if not message["subject"].startswith("Welcome")]
 
     def send(self, page: str, action: str | None = None, **fields: Any) -> TestResponse:
         """Fill in the form of a page and send it, with its CSRF token, to *action* (by default the page)."""

@@ -25,9 +25,9 @@ class _Catcher:
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Put the mail into the letterbox of each recipient, before it is said to be there."""
-        content = envelope.original_content or b""
+        content = envelope.content or b""
         for address in envelope.rcpt_tos:
-            Letterbox(self._folder, address).put(content)
+            Letterbox(self._folder, address).put(content if isinstance(content, bytes) else content.encode())
         return "250 It is in the letterbox"
 
 

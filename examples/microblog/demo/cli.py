@@ -52,7 +52,7 @@ computer: it lies at {address}mail/
 {admin} is an administrator: announce something to everybody at
 {address}announce
 
-Press Ctrl+C to stop.
+Press Ctrl+C to stop. What follows is what the scheduler does.
 """
 
 
@@ -68,7 +68,8 @@ def demo() -> None:
 
     The database is made at the first run and kept. PORT chooses the port.
     """
-    signal.signal(signal.SIGTERM, _end)
+    for how in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(how, _end)
     folder = Path(current_app.instance_path)
     with closing(_listen(_port())) as listener, ExitStack() as stack:
         address = f"http://{HOST}:{listener.getsockname()[1]}/"
@@ -82,12 +83,13 @@ def demo() -> None:
         with app.test_request_context(base_url=address):
             _prepare_database(folder)
             community.fill(utcnow())
-        stack.enter_context(scheduler())
         _greet(app, address)
+        stack.enter_context(scheduler())
         _serve(app, listener)
 
 
 def _end(_signal: int, _frame: Any) -> NoReturn:
+    # Whatever is at work, it ends, and with it what was started beside it.
     raise SystemExit(0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,27 +36,27 @@ def happen(script: dict[str, Any], people: dict[str, User], now: datetime) -> li
 
 def _welcomes(people: dict[str, User]) -> Iterator[Happening]:
     for person in people.values():
-        yield person.created_at, lambda person=person: welcome(person)
+        yield person.created_at, partial(welcome, person)
 
 
 def _follows() -> Iterator[Happening]:
     both = joinedload(Follow.follower), joinedload(Follow.followed)
     for follow in db.session.scalars(sa.select(Follow).options(*both)):
         message = Followed(sender=follow.follower, target=follow.followed)
-        yield follow.created_at, lambda message=message: notify.send(message, to=message.target)
+        yield follow.created_at, partial(notify.send, message, to=follow.followed)
 
 
 def _mentions() -> Iterator[Happening]:
     for post in db.session.scalars(sa.select(Post).options(joinedload(Post.author))):
         if mentions.names(post.body):
-            yield post.created_at, lambda post=post: mentions.tell(post.author, post)
+            yield post.created_at, partial(mentions.tell, post.author, post)
 
 
 def _letters(script: list[dict[str, Any]], people: dict[str, User], now: datetime) -> Iterator[Happening]:
     Private = notify.message_types["private"]
     for entry in script:
-        letter, to = Private(sender=people[entry["from"]], text=entry["text"]), people[entry["to"]]
-        yield now - timedelta(days=entry["days"]), lambda letter=letter, to=to: notify.send(letter, to=to)
+        letter = Private(sender=people[entry["from"]], text=entry["text"])
+        yield now - timedelta(days=entry["days"]), partial(notify.send, letter, to=people[entry["to"]])
 
 
 def _announcement(script: dict[str, Any], people: dict[str, User], now: datetime) -> Happening:

@@ -199,7 +199,8 @@ def avatar(username: str) -> Response:
 
 
 def _post_or_404(post_id: int) -> Post:
-    return db.session.scalars(feed.everything(current_user).where(Post.id == post_id)).first() or abort(404)
+    found: Post | None = db.session.scalars(feed.everything(current_user).where(Post.id == post_id)).first()
+    return found or abort(404)
 
 
 def _user_or_404(username: str) -> User:

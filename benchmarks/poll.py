@@ -13,14 +13,16 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from pollbench import BENCHMARKS, report
-from pollbench.databases import Database, PostgreSQL, SQLite
+from harness import PAGES
+from harness.databases import Database, PostgreSQL, SQLite
+from harness.pages import NAMES, terminal
+from pollbench import report
 from pollbench.datasets import SESSIONS, STATEMENTS, Dataset, build
 from pollbench.polls import ITEMS, polls_of
 from pollbench.rounds import Load, run, serve
 from pollbench.statements import count
 
-PAGE = BENCHMARKS.parent / "docs" / "benchmarks" / "poll.rst"
+PAGE = PAGES / "poll.rst"
 
 
 def main() -> None:
@@ -31,11 +33,11 @@ def main() -> None:
     with ExitStack() as stack:
         results = _measure(stack, options)
     for group in results.groups:
-        print(f"\n{report.NAMES[group.database]}, {group.rows:,} rows")
-        print(report.terminal(report.table(results, group)))
+        print(f"\n{NAMES[group.database]}, {group.rows:,} rows")
+        print(terminal(report.table(results, group)))
     if len(options.rows) > 1:
         print("\nTime at the largest data set, as a multiple of the smallest")
-        print(report.terminal(report.growth(results)))
+        print(terminal(report.growth(results)))
     print("", *report.verdicts(results), sep="\n")
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
@@ -67,8 +69,8 @@ def _numbers(text: str) -> list[int]:
 
 def _names(text: str) -> list[str]:
     names = text.split(",")
-    if not set(names) <= set(report.NAMES):
-        raise argparse.ArgumentTypeError(f"expected some of {', '.join(report.NAMES)}")
+    if not set(names) <= set(NAMES):
+        raise argparse.ArgumentTypeError(f"expected some of {', '.join(NAMES)}")
     return names
 
 
@@ -92,7 +94,7 @@ def _measure(stack: ExitStack, options: argparse.Namespace) -> report.Results:
 
 
 def _database(stack: ExitStack, name: str, directory: Path) -> Database:
-    return SQLite(directory) if name == "sqlite" else stack.enter_context(PostgreSQL())
+    return SQLite(directory) if name == "sqlite" else stack.enter_context(PostgreSQL(durable=False))
 
 
 def _build(app: str, database: Database, rows: int) -> Dataset:

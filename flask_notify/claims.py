@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, any_, bindparam, delete, func, literal_column, select, tuple_, update
 
-from .inbox import among
 from .models import Models, RecipientKey
 from .rules import MailMode
 
@@ -23,16 +22,27 @@ def take(connection: Connection, models: Models, fanout_id: int, limit: int) -> 
         .order_by(listed.recipient_id)
         .limit(limit)
     )
+    returned = listed.recipient_id, listed.mail_mode
     if connection.dialect.name == "sqlite":
         # There is one writer at a time, and this makes it us before anything is read.
         keys = waiting.with_only_columns(listed.fanout_id, listed.recipient_id)
         taken = delete(table).where(tuple_(listed.fanout_id, listed.recipient_id).in_(keys))
-        rows = connection.execute(taken.returning(listed.recipient_id, listed.mail_mode)).all()
+        rows = connection.execute(taken.returning(*returned)).all()
+    elif connection.dialect.name == "postgresql":
+        # By the rows' places, which do not move while they are locked; an array is made once.
+        place: ColumnElement[Any] = literal_column("ctid")
+        mine = waiting.with_only_columns(place).with_for_update(skip_locked=True).scalar_subquery()
+        taken = delete(table).where(place == any_(func.array(mine)))
+        rows = connection.execute(taken.returning(*returned)).all()
     else:
         rows = connection.execute(waiting.with_for_update(skip_locked=True)).all()
         if rows:
-            mine = among(connection, listed.recipient_id, [row.recipient_id for row in rows])
-            connection.execute(delete(table).where(listed.fanout_id == fanout_id, mine))
+            # One by one, by the whole key: with a list of keys MariaDB may read all of the table, or all of
+            # the fan-out, and wait for rows that are in other hands, while those wait for ours.
+            one = delete(table).where(
+                listed.fanout_id == fanout_id, listed.recipient_id == bindparam("key", type_=listed.recipient_id.type)
+            )
+            connection.execute(one, [{"key": row.recipient_id} for row in rows])
     return {row.recipient_id: MailMode.parse(row.mail_mode) for row in rows}
 
 

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Event
 from typing import ClassVar
 
@@ -15,11 +16,16 @@ from sqlalchemy.exc import OperationalError
 
 from . import outbox, signals, transport
 from .models import Models
-from .outbox import LeasedMail
+from .outbox import LeasedMail, Stamps
 
 logger = logging.getLogger("flask_notify")
 
 _STAMPING_PAUSES = (0.1, 1.0, 5.0)
+
+_FRESH_SECONDS = 0.25
+"""Seconds for which it is good to know which mails of a batch are still wanted."""
+
+_NOT_WANTED = "the recipient has seen all of it, or wants it mailed no more"
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,11 @@ class Round:
     most_attempts: int
     stop: Callable[[], bool]
 
+    @cached_property
+    def stamps(self) -> Stamps:
+        """What notes that mails were sent."""
+        return Stamps(self.models)
+
 
 @dataclass
 class Sent:
@@ -66,22 +77,22 @@ def send_batch(this: Round) -> Sent:
     half: so the lease of a mail never runs out while it is being sent. What the server has taken
     on is stamped at once, in a transaction of its own.
     """
-    begun = time.monotonic()  # before the lease is taken: it ends later than we think
+    begun = looked = time.monotonic()  # before the lease is taken: it ends later than we think
     with this.work.begin():
         leased = outbox.lease(this.work, this.models, now=this.clock(), seconds=this.lease_seconds)
-        wanted = bool(leased) and outbox.is_wanted(this.work, this.models, leased[0])
+        wanted = outbox.wanted_among(this.work, this.models, leased)
     sent = Sent(len(leased), Counter())
     for place, mail in enumerate(leased):
-        if this.stop() or time.monotonic() - begun >= this.lease_seconds / 2:
+        moment = time.monotonic()
+        if this.stop() or moment - begun >= this.lease_seconds / 2:
             _release(this, leased[place:])
             break
-        outcome = (
-            _hand_over(this, mail)
-            if wanted
-            else _Cancelled("the recipient has seen all of it, or wants it mailed no more")
-        )
-        following = leased[place + 1] if place + 1 < len(leased) else None
-        wanted = _stamp(this, mail, outcome, following)
+        if moment - looked >= _FRESH_SECONDS:
+            looked = moment
+            with this.work.begin():
+                wanted = outbox.wanted_among(this.work, this.models, leased[place:])
+        outcome = _hand_over(this, mail) if mail.id in wanted else _Cancelled(_NOT_WANTED)
+        _stamp(this, mail, outcome)
         sent.outcomes[outcome.name] += 1
         _tell(mail, outcome)
         if isinstance(outcome, _Later) and not outcome.counts:
@@ -111,7 +122,7 @@ class _Sent(_Outcome):
     name = state = "sent"
 
     def note(self, this: Round, mail: LeasedMail) -> None:
-        outbox.note_sent(this.work, this.models, mail, now=this.clock())
+        this.stamps.note_sent(this.work, mail, now=this.clock())
 
 
 class _Cancelled(_Outcome):
@@ -150,21 +161,18 @@ def _hand_over(this: Round, mail: LeasedMail) -> _Outcome:
     return _Sent()
 
 
-def _stamp(this: Round, mail: LeasedMail, outcome: _Outcome, following: LeasedMail | None) -> bool:
-    """Write down what became of a mail; return whether the following one is still wanted."""
-    for pause in _STAMPING_PAUSES:
+def _stamp(this: Round, mail: LeasedMail, outcome: _Outcome) -> None:
+    """Write down what became of a mail; what is not stamped would go out a second time."""
+    for pause in (*_STAMPING_PAUSES, None):
         try:
-            return _stamp_once(this, mail, outcome, following)
+            with this.work.begin():
+                outcome.note(this, mail)
         except OperationalError:
-            # A busy or restarted database: what is not stamped would go out a second time.
-            Event().wait(pause)
-    return _stamp_once(this, mail, outcome, following)
-
-
-def _stamp_once(this: Round, mail: LeasedMail, outcome: _Outcome, following: LeasedMail | None) -> bool:
-    with this.work.begin():
-        outcome.note(this, mail)
-        return following is not None and outbox.is_wanted(this.work, this.models, following)
+            if pause is None:
+                raise
+            Event().wait(pause)  # a database that is busy, or being restarted
+        else:
+            return
 
 
 def _release(this: Round, mails: Sequence[LeasedMail]) -> None:

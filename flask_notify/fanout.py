@@ -26,6 +26,7 @@ from .models import Models, RecipientKey
 from .models.columns import MAX_REASON
 from .outgoing import Outgoing, load
 from .rules import MailMode
+from .site import visited
 
 BATCH = 1_000
 """Recipients per transaction."""
@@ -191,15 +192,17 @@ def _move_messages(session: Session, models: Models, settings: Settings, types: 
     except UnknownType as error:
         _park(connection, models, fanout_id, {key: _reason(error) for key in taken})
         return len(taken)
-    copies, parked = _render(session, models, one, taken)
+    with visited(settings.base_url):
+        copies, parked = _render(session, models, one, taken)
     _park(connection, models, fanout_id, parked)
     if copies:
-        inboxes = inbox.advance(connection, models, [copy.key for copy in copies], now=models.clock())
+        now = models.clock()
+        inboxes = inbox.lock(connection, models, [copy.key for copy in copies], now=now)
         present = [copy for copy in copies if copy.key in inboxes]
         for copy in present:
             copy.cursor = inboxes[copy.key].cursor
         if present:
-            messages.write(connection, models, present, inboxes, now=models.clock())
+            messages.write(connection, models, present, inboxes, now=now, moved=False)
     _note_moved(connection, models, fanout_id, len(taken))
     return len(taken)
 

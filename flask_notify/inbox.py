@@ -79,6 +79,43 @@ def advance(
     raise ConfigurationError(f"Flask-Notify works on PostgreSQL, MariaDB and SQLite, got {dialect!r}")
 
 
+def lock(connection: Connection, models: Models, keys: Sequence[RecipientKey], *, now: float) -> Inboxes:
+    """Lock inboxes as :func:`advance` does, and leave it to :func:`count_messages` to move them on.
+
+    So a row is written once and not twice, and one in which nothing is noted is not written at all.
+
+    :param now: Unix seconds, the same as will be given to :func:`count_messages`.
+    :return: each recipient's inbox, with the cursor that it will have then.
+    """
+    if connection.dialect.name in ("mysql", "mariadb"):
+        locked = _lock_or_make_mariadb(connection, models, keys, now)
+    elif _all_are_there(connection, models, keys):
+        locked = _lock(connection, models, keys)
+    else:
+        # To lock those that are there and then to make the others would be out of the order.
+        locked = advance(connection, models, keys, now=now)
+    return {key: state._replace(cursor=max(now, state.cursor + STEP)) for key, state in locked.items()}
+
+
+def _all_are_there(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> bool:
+    there = select(func.count()).select_from(models.inbox)
+    key = models.inbox.c.recipient_id
+    counts = (connection.scalar(there.where(among(connection, key, batch))) for batch in _batches(keys, _SQLITE_BATCH))
+    return sum(count or 0 for count in counts) == len(keys)
+
+
+def _lock(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> Inboxes:
+    key = models.inbox.c.recipient_id
+    if connection.dialect.name == "sqlite":
+        # Writing is its lock; a transaction that has written anything holds it already.
+        connection.execute(update(models.inbox).where(key == keys[0]).values(cursor=models.inbox.c.cursor))
+    states: Inboxes = {}
+    for batch in _batches(keys, _SQLITE_BATCH):
+        ordered = select(*_state_columns(models)).where(among(connection, key, batch)).order_by(key)
+        states.update(_states(connection.execute(ordered.with_for_update(key_share=True))))
+    return states
+
+
 def _advance_postgresql(
     connection: Connection, models: Models, keys: Sequence[RecipientKey], gap: float, now: float
 ) -> Inboxes:
@@ -109,6 +146,15 @@ def _advance_sqlite(
 def _advance_mariadb(
     connection: Connection, models: Models, keys: Sequence[RecipientKey], gap: float, now: float
 ) -> Inboxes:
+    states = _lock_or_make_mariadb(connection, models, keys, now)
+    if states:
+        forward = func.greatest(literal(now, Double), models.inbox.c.cursor + gap)
+        wanted = models.inbox.c.recipient_id.in_(list(states))
+        connection.execute(update(models.inbox).where(wanted).values(cursor=forward))
+    return {key: state._replace(cursor=max(now, state.cursor + gap)) for key, state in states.items()}
+
+
+def _lock_or_make_mariadb(connection: Connection, models: Models, keys: Sequence[RecipientKey], now: float) -> Inboxes:
     # An upsert would take gap locks and deadlock with others. Here only what is missing is
     # inserted, and what is there is locked row by row, in the order of the primary key.
     states = _lock_mariadb(connection, models, keys)
@@ -116,11 +162,7 @@ def _advance_mariadb(
     if missing and _make_mariadb(connection, models, missing, now):
         # From the beginning: what was locked now may come before what is locked already.
         states = _lock_mariadb(connection, models, keys)
-    if states:
-        forward = func.greatest(literal(now, Double), models.inbox.c.cursor + gap)
-        wanted = models.inbox.c.recipient_id.in_(list(states))
-        connection.execute(update(models.inbox).where(wanted).values(cursor=forward))
-    return {key: state._replace(cursor=max(now, state.cursor + gap)) for key, state in states.items()}
+    return states
 
 
 def _lock_mariadb(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> Inboxes:
@@ -177,20 +219,34 @@ def count_messages(
     keys: Sequence[RecipientKey],
     unseen: int,
     due_at: float | None = None,
+    *,
+    now: float | None = None,
 ) -> None:
     """Note that messages of locked inboxes have changed: pages are told the count anew.
 
     :param unseen: how many more, or fewer, are unseen now, for each of them.
     :param due_at: Unix seconds at which a new one is to be mailed, or None.
+    :param now: Unix seconds for inboxes whose cursors have not been moved on yet (see
+        :func:`lock`), or None.
     """
     inbox = models.inbox.c
-    values: dict[str, Any] = {"unseen_count": inbox.unseen_count + unseen, "unseen_cursor": inbox.cursor}
+    cursor: ColumnElement[float] = inbox.cursor
+    values: dict[str, Any] = {"unseen_count": inbox.unseen_count + unseen}
+    if now is not None:
+        cursor = values["cursor"] = _greater(connection, literal(now, Double), inbox.cursor + STEP)
+    # MariaDB alone sets one column after the other, and would move it on once more.
+    moved = now is not None and connection.dialect.name in ("mysql", "mariadb")
+    values["unseen_cursor"] = inbox.cursor if moved else cursor
     if due_at is not None:
         due = literal(due_at, Double)
         values["mail_due_at"] = case((inbox.mail_due_at < due, inbox.mail_due_at), else_=due)
     for batch in _batches(keys, _SQLITE_BATCH):
         wanted = among(connection, inbox.recipient_id, batch)
         connection.execute(update(models.inbox).where(wanted).values(values))
+
+
+def _greater(connection: Connection, *values: ColumnElement[float]) -> ColumnElement[float]:
+    return func.max(*values) if connection.dialect.name == "sqlite" else func.greatest(*values)
 
 
 def adjust(connection: Connection, models: Models, deltas: Mapping[RecipientKey, int]) -> None:

@@ -13,6 +13,7 @@ from .inbox import Inboxes, InboxState
 from .local_time import due_at
 from .message_types import MessageType, Private, Text
 from .models import Models, RecipientKey
+from .models.reading import GROUP_INDEX
 from .outgoing import Outgoing
 from .rules import Case, Decision, MailMode, decide
 
@@ -107,44 +108,65 @@ class Deciding:
         senders = {outgoing.sender_id for outgoing in unique if issubclass(outgoing.kind, Private)} - {None}
         self._modes = preferences.own_modes(connection, models, keys, types)
         self._blocks = preferences.who_blocks(connection, models, keys, senders)
+        self._decisions: dict[Any, Decision] = {}
 
     def decide(
         self, outgoing: Outgoing, key: RecipientKey, state: Any, pair: MailMode | None, *, allowed: bool
     ) -> Decision:
         """Return what becomes of a message for one recipient."""
-        case = case_for(
-            outgoing.kind,
-            state,
-            doing=outgoing.doer_id is not None and outgoing.doer_id == key,
-            own_for_type=self._modes.get((key, outgoing.kind.name)),
-            pair=pair,
-            allowed=allowed,
-            blocked=(key, outgoing.sender_id) in self._blocks,
-        )
-        return decide(case)
+        own_for_type = self._modes.get((key, outgoing.kind.name)) if self._modes else None
+        blocked = bool(self._blocks) and (key, outgoing.sender_id) in self._blocks
+        settings = None if state is None else (state.mail_mode, state.notify_myself)
+        # Of many recipients most are alike: the rules are asked once for each kind.
+        doing = outgoing.doer_id is not None and outgoing.doer_id == key
+        alike = (id(outgoing), settings, own_for_type, pair, allowed, blocked, doing)
+        if alike not in self._decisions:
+            case = case_for(
+                outgoing.kind,
+                state,
+                own_for_type=own_for_type,
+                doing=doing,
+                pair=pair,
+                allowed=allowed,
+                blocked=blocked,
+            )
+            self._decisions[alike] = decide(case)
+        return self._decisions[alike]
 
 
-def write(connection: Connection, models: Models, copies: Sequence[Copy], inboxes: Inboxes, *, now: float) -> int:
+def write(
+    connection: Connection,
+    models: Models,
+    copies: Sequence[Copy],
+    inboxes: Inboxes,
+    *,
+    now: float,
+    moved: bool = True,
+) -> int:
     """Write copies into locked inboxes, and return how many are unseen messages of their own.
 
     The rules are asked here, under the lock: a mode that the recipient changes at the same time
     holds either for this message, or moves it.
 
     :param now: Unix seconds.
+    :param moved: whether the inboxes' cursors have been moved on already (:func:`.inbox.advance`),
+        or are to be moved with what is noted in them (:func:`.inbox.lock`).
     """
     deciding = Deciding(
         connection, models, (copy.outgoing for copy in copies), list({copy.key: None for copy in copies})
     )
+    due = _Due(now)
     entries = []
     for copy in copies:
         state = inboxes[copy.key]
         decision = deciding.decide(copy.outgoing, copy.key, state, copy.pair, allowed=copy.allowed)
         if decision.stored:
-            entries.append(_Entry(copy, decision, _due_at(copy, decision, state, now)))
+            entries.append(_Entry(copy, decision, due.at(copy, decision, state)))
     fresh, renewed = _collapse(connection, models, entries)
+    # First, so that the inboxes know their cursors.
+    _count(connection, models, fresh, renewed, None if moved else now)
     _insert(connection, models, fresh, inboxes, now)
     _renew(connection, models, renewed, now)
-    _count(connection, models, fresh, renewed)
     return len(fresh)
 
 
@@ -160,10 +182,23 @@ class _Entry:
     """The key of the message that it renews, or None for one of its own."""
 
 
-def _due_at(copy: Copy, decision: Decision, state: InboxState, now: float) -> float | None:
-    if decision.rule == "critical":
-        return now
-    return due_at(decision.mode, now, state.timezone, copy.outgoing.schedule)
+class _Due:
+    """When mails are due, worked out once for all recipients of one mode and time zone."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+        self._known: dict[Any, float | None] = {}
+
+    def at(self, copy: Copy, decision: Decision, state: InboxState) -> float | None:
+        """Return when a copy is to be mailed, in Unix seconds."""
+        alike = (decision, state.timezone, id(copy.outgoing))
+        if alike not in self._known:
+            self._known[alike] = (
+                self._now
+                if decision.rule == "critical"
+                else due_at(decision.mode, self._now, state.timezone, copy.outgoing.schedule)
+            )
+        return self._known[alike]
 
 
 def _collapse(connection: Connection, models: Models, entries: Sequence[_Entry]) -> tuple[list[_Entry], list[_Entry]]:
@@ -203,6 +238,9 @@ def _unseen_of_groups(
         # Under repeatable reads a plain one would look into the past; the inbox's lock is held.
         .with_for_update()
     )
+    for dialect in ("mysql", "mariadb"):
+        # A scan of a table that seems small would wait for rows of recipients who are not ours.
+        query = query.with_hint(models.message, f"FORCE INDEX ({GROUP_INDEX})", dialect)
     return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
@@ -276,7 +314,13 @@ def _renew(connection: Connection, models: Models, entries: Sequence[_Entry], no
         connection.execute(update(message).where(message.c.id == entry.message_id).values(values))
 
 
-def _count(connection: Connection, models: Models, fresh: Sequence[_Entry], renewed: Sequence[_Entry]) -> None:
+def _count(
+    connection: Connection,
+    models: Models,
+    fresh: Sequence[_Entry],
+    renewed: Sequence[_Entry],
+    now: float | None,
+) -> None:
     """Add up what each recipient got, and note it for all who got the same in one statement."""
     unseen: dict[RecipientKey, int] = {}
     due: dict[RecipientKey, float] = {}
@@ -289,4 +333,4 @@ def _count(connection: Connection, models: Models, fresh: Sequence[_Entry], rene
     for key, count in unseen.items():
         alike.setdefault((count, due.get(key)), []).append(key)
     for (count, due_at_), keys in alike.items():
-        inbox.count_messages(connection, models, keys, count, due_at_)
+        inbox.count_messages(connection, models, keys, count, due_at_, now=now)

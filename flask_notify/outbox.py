@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, Double, bindparam, func, insert, or_, select, update
 
 from . import inbox
 from .database_clock import DatabaseClock
@@ -193,27 +193,41 @@ def lease(
     return leased
 
 
-def is_wanted(connection: Connection, models: Models, mail: LeasedMail) -> bool:
-    """Return whether the recipient has not seen all that a mail tells of, and still wants it mailed."""
+def wanted_among(connection: Connection, models: Models, mails: Sequence[LeasedMail]) -> set[int]:
+    """Return the keys of those mails of which the recipient has not seen all, and still wants it mailed."""
     message = models.message.c
-    query = select(message.id).where(
-        message.recipient_id == mail.recipient_id,
-        message.mail_id == mail.id,
+    query = select(message.mail_id).where(
+        message.recipient_id.in_({mail.recipient_id for mail in mails}),
+        message.mail_id.in_([mail.id for mail in mails]),
         message.seen_at.is_(None),
         message.mail_mode.not_in([MailMode.NEVER.value, MailMode.SILENT.value]),
     )
-    return connection.execute(query.limit(1)).first() is not None
+    return set(connection.scalars(query.distinct()))
 
 
-def note_sent(connection: Connection, models: Models, mail: LeasedMail, *, now: float) -> None:
-    """Note that the server has taken a mail on, whoever may have leased it meanwhile."""
-    if connection.dialect.name != "sqlite":
-        _lock(connection, models, [mail.recipient_id])  # before their messages, as everybody does
-    column, message = models.mail.c, models.message.c
-    final = {"state": "sent", "sent_at": now, "reason": None, "next_attempt_at": None, "lease_until": None}
-    connection.execute(update(models.mail).where(column.id == mail.id).values(final))
-    told = message.recipient_id == mail.recipient_id, message.mail_id == mail.id
-    connection.execute(update(models.message).where(*told).values(sent_at=now))
+class Stamps:
+    """Notes which mails were sent: one transaction per mail, so its statements are put together once."""
+
+    def __init__(self, models: Models) -> None:
+        inbox_, mail, message = models.inbox.c, models.mail.c, models.message.c
+        recipient, number = (
+            bindparam("recipient", type_=inbox_.recipient_id.type),
+            bindparam("number", type_=mail.id.type),
+        )
+        now = bindparam("now", type_=Double)
+        self._lock = select(inbox_.recipient_id).where(inbox_.recipient_id == recipient).with_for_update()
+        final = {"state": "sent", "sent_at": now, "reason": None, "next_attempt_at": None, "lease_until": None}
+        self._mail = update(models.mail).where(mail.id == number).values(final)
+        told = message.recipient_id == recipient, message.mail_id == number
+        self._messages = update(models.message).where(*told).values(sent_at=now)
+
+    def note_sent(self, connection: Connection, mail: LeasedMail, *, now: float) -> None:
+        """Note that the server has taken a mail on, whoever may have leased it meanwhile."""
+        if connection.dialect.name != "sqlite":
+            # Before their messages, as everybody does.
+            connection.execute(self._lock, {"recipient": mail.recipient_id})
+        connection.execute(self._mail, {"number": mail.id, "now": now})
+        connection.execute(self._messages, {"recipient": mail.recipient_id, "number": mail.id, "now": now})
 
 
 def note_final(connection: Connection, models: Models, mail: LeasedMail, state: str, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -59,6 +60,7 @@ class Scheduler:
         self._tell = tell or _log.info
         self._jobs = jobs
         self._stopping = Event()
+        self._process_id = 0
         self._leads_until = 0.0
         self._troubles: dict[str, str] = {}
         self._work = Work(app, notify.models, state.settings, notify.message_types, self._stopping.is_set)
@@ -81,6 +83,7 @@ class Scheduler:
 
     def start(self) -> None:
         """Begin. It returns at once."""
+        self._process_id = os.getpid()
         now = datetime.now(timezone.utc)
         add = self._scheduler.add_job
         add(self._keep_lease, "interval", seconds=RENEWED_EVERY, id="lease", next_run_time=now)
@@ -95,8 +98,8 @@ class Scheduler:
 
         :param timeout: seconds to wait for them at most, None for as long as it takes.
         """
-        if self._stopping.is_set():
-            return
+        if self._stopping.is_set() or os.getpid() != self._process_id:
+            return  # a forked child has neither our threads nor our lease
         self._stopping.set()
         self._scheduler.shutdown(wait=False)
         self._threads.join(timeout)

@@ -20,6 +20,7 @@ from .messages import Copy, Deciding, SendChange
 from .models import Models, RecipientKey
 from .outgoing import Outgoing, TextFunction, outgoing
 from .rules import MailMode
+from .site import visited
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,10 @@ def send(
             pairs = [(recipient.key, recipient.pair) for recipient in named]
             session = emission.session_of(models, named[0].user)
             return fanout.record_pairs(models, settings, types, one, session, pairs)
-    return _send_inline(models, one, named) if named else 0
+    if not named:
+        return 0
+    with visited(settings.base_url):
+        return _send_inline(models, one, named)
 
 
 def _keys_of(models: Models, query: SelectBase) -> SelectBase:

@@ -81,7 +81,7 @@ def set_unread(site: Site, key: Any, count: int) -> float:
     with site.app.app_context():
         models = site.notify.models
         connection = site.db.session.connection()
-        cursor = inbox.advance(connection, models, [key], steps=1, now=models.clock())[key]
+        cursor = inbox.advance(connection, models, [key], steps=1, now=models.clock())[key].cursor
         mine = models.inbox.c.recipient_id == key
         connection.execute(update(models.inbox).where(mine).values(unseen_count=count, unseen_cursor=cursor))
         site.db.session.commit()

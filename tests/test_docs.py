@@ -17,7 +17,15 @@ from flask_notify.config import SETTINGS, Setting
 from tests.apps import Site
 
 DOCS = Path(__file__).parents[1] / "docs"
-HELPERS = ("notify_script", "notify_style", "notify_badge", "notify_progress", "notify_text")
+HELPERS = (
+    "notify_script",
+    "notify_style",
+    "notify_badge",
+    "notify_progress",
+    "notify_text",
+    "notify_inbox",
+    "notify_inbox_widget",
+)
 
 
 def page(name: str) -> str:

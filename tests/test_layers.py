@@ -24,9 +24,8 @@ LAYERS = [
     "models",
     "statements",
     "database_clock",
+    "site",
     "inbox",
-    "expiry",
-    "leases",
     "emission",
     "notifications",
     "richtext",
@@ -42,6 +41,8 @@ LAYERS = [
     "sending",
     "targets",
     "listing",
+    "leases",
+    "expiry",
     "recounting",
     "polling",
     "mail",
@@ -91,6 +92,7 @@ LAYERS = [
 ]
 
 KNOW_THE_REQUEST = {
+    "site",
     "recipient",
     "web.session",
     "web.poll",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import url_for
 from sqlalchemy import func, insert, select
 
 from flask_notify import MessageType, fanout
@@ -26,6 +27,16 @@ class Shouted(MessageType):
         if recipient.name == "user 5":
             raise ValueError("no words for user 5")
         return f"{self.word}, {recipient.name}, says {self.sender.name} of {self.target.name}"
+
+
+class Linked(MessageType):
+    """One that leads to a page of the application."""
+
+    def subject(self, recipient: Any) -> str:  # noqa: ARG002
+        return "Look"
+
+    def url(self, recipient: Any) -> str:
+        return url_for("notify.poll", since=recipient.id)
 
 
 @pytest.fixture
@@ -107,6 +118,20 @@ def test_each_is_rendered_by_itself_and_who_cannot_be_is_parked(crowd: Site, cap
     (parked,) = crowd.db.session.scalars(select(crowd.notify.FanoutRecipient))
     assert (parked.recipient_id, parked.error) == (users[5].id, "ValueError: no words for user 5")
     assert crowd.notify.drain() == 0
+
+
+def test_links_are_made_outside_a_request_as_in_one(build: Callable[..., Site]) -> None:
+    site = build(NOTIFY_INLINE_RECIPIENTS=1, NOTIFY_BASE_URL="https://example.org/app")
+    site.notify.message_type(Linked)
+    keys = [site.add_user(f"user {number}") for number in range(2)]
+    with site.app.app_context():
+        site.notify.send(Linked(), to=site.user(keys[0]))
+        site.notify.send(Linked(), to=select(site.User.id))
+        site.db.session.commit()
+
+        links = [m.url for key in keys for m in site.user(key).messages_received]
+
+    assert links == [f"/app/notifications?since={key}" for key in (keys[0], keys[0], keys[1])]
 
 
 def test_who_was_deleted_meanwhile_is_no_error(crowd: Site) -> None:

@@ -6,6 +6,7 @@ In its favour: only the middleware that it needs, and connections that are kept.
 from __future__ import annotations
 
 import os
+from time import perf_counter
 from typing import Any
 
 import django
@@ -50,8 +51,10 @@ django.setup()
 from django.contrib.auth import get_user_model, login  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.db import transaction  # noqa: E402
 from django.http import HttpRequest, HttpResponse  # noqa: E402
 from django.urls import path  # noqa: E402
+from notifications.signals import notify  # noqa: E402
 from notifications.views import live_unread_notification_count  # noqa: E402
 
 
@@ -71,3 +74,13 @@ application = get_wsgi_application()
 def create_schema() -> None:
     """Make the tables."""
     call_command("migrate", verbosity=0)
+
+
+def tell(recipients: int) -> float:
+    """Notify users in one transaction, which is the fastest way, and return the seconds that it took."""
+    users = get_user_model().objects
+    begin = perf_counter()
+    with transaction.atomic():
+        actor = users.get(pk=1)
+        notify.send(actor, recipient=users.filter(pk__lte=recipients), verb="begins maintenance at ten o'clock")
+    return perf_counter() - begin

@@ -10,9 +10,10 @@ import random
 import time
 from dataclasses import dataclass
 
-from .databases import Database
+from harness.contenders import create_schema
+from harness.databases import Database
+
 from .polls import ITEMS, Poll
-from .servers import create_schema
 
 SESSIONS = 1000
 """Clients that poll in turn; a user each."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from . import facts
+from harness import facts
+from harness.pages import NAMES, heading, list_table, verdict
+
 from .datasets import SESSIONS
 from .polls import BARE, GROWTH_TARGET, ITEMS, TARGETS, Poll
 from .rounds import CONNECTIONS, Group
 from .servers import WORKERS
 
 HEADER = ("Poll", "Polls/s", "p50 (ms)", "p99 (ms)", "Of the bare view", "Statements")
-NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 @dataclass(frozen=True)
@@ -60,37 +61,27 @@ def verdicts(results: Results) -> list[str]:
             if poll in group.courses:
                 got = median(group.ratios(poll))
                 where = f"{NAMES[group.database]}, {group.rows:,} rows"
-                lines.append(_verdict(got >= least, f"{where}: {poll.title}", got, f"≥ {least}"))
+                lines.append(verdict(got >= least, f"{where}: {poll.title}", got, f"≥ {least}"))
     for database in dict.fromkeys(group.database for group in results.groups):
         for poll in TARGETS[database]:
             if poll in results.groups[0].courses and len(_sizes(results)) > 1:
                 got = _growth(results, database, poll)
                 where = f"{NAMES[database]}: {poll.title}: growth"
-                lines.append(_verdict(got <= GROWTH_TARGET, where, got, f"≤ {GROWTH_TARGET}"))
+                lines.append(verdict(got <= GROWTH_TARGET, where, got, f"≤ {GROWTH_TARGET}"))
     return lines
-
-
-def terminal(rows: list[tuple[str, ...]]) -> str:
-    """Return a table as aligned text."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *others in rows:
-        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join(lines)
 
 
 def page(results: Results) -> str:
     """Return the page of the documentation, in reStructuredText."""
-    parts = [_heading("What a poll costs", "="), _introduction(results)]
+    parts = [heading("What a poll costs", "="), _introduction(results)]
     for group in results.groups:
-        parts.append(_heading(f"{NAMES[group.database]}, {group.rows:,} rows", "-"))
-        parts.append(_list_table(table(results, group)))
+        parts.append(heading(f"{NAMES[group.database]}, {group.rows:,} rows", "-"))
+        parts.append(list_table(table(results, group)))
     sizes = _sizes(results)
     if len(sizes) > 1:
-        parts.append(_heading(f"From {sizes[0]:,} to {sizes[-1]:,} rows", "-"))
+        parts.append(heading(f"From {sizes[0]:,} to {sizes[-1]:,} rows", "-"))
         parts.append(GROWTH_TEXT)
-        parts.append(_list_table(growth(results)))
+        parts.append(list_table(growth(results)))
     return "\n".join(parts)
 
 
@@ -146,19 +137,3 @@ def _growth(results: Results, database: str, poll: Poll) -> float:
     groups = [group for group in results.groups if group.database == database]
     smallest, *_, largest = [group.courses[poll].windows for group in sorted(groups, key=lambda group: group.rows)]
     return median(small.rate / large.rate for small, large in zip(smallest, largest, strict=True))
-
-
-def _verdict(reached: bool, what: str, got: float, target: str) -> str:
-    return f"{'reached' if reached else 'MISSED '}  {what}: {got:.2f} (target {target})"
-
-
-def _heading(text: str, line: str) -> str:
-    return f"{text}\n{line * len(text)}\n"
-
-
-def _list_table(rows: list[tuple[str, ...]]) -> str:
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    for row in rows:
-        marks = ["   * -", *["     -"] * (len(row) - 1)]
-        lines += [f"{mark} {cell}" for mark, cell in zip(marks, row, strict=True)]
-    return "\n".join(lines) + "\n"

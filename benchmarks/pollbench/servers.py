@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -10,7 +9,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
-from . import BENCHMARKS
+from harness import BENCHMARKS
+from harness.contenders import environment
 
 WORKERS = 2
 
@@ -21,9 +21,9 @@ _GUNICORN = (sys.executable, "-m", "gunicorn")
 class Gunicorn(AbstractContextManager["Gunicorn"]):
     """One application, served on a free port of this machine until the block ends."""
 
-    def __init__(self, app: str, environment: dict[str, str], *, workers: int = WORKERS) -> None:
+    def __init__(self, app: str, extra: dict[str, str], *, workers: int = WORKERS) -> None:
         self._arguments = [f"contenders.{app}:application", f"--workers={workers}", "-c", str(_CONFIG)]
-        self._environment = environment
+        self._environment = extra
         self.port = 0
 
     def __enter__(self) -> Gunicorn:
@@ -34,7 +34,7 @@ class Gunicorn(AbstractContextManager["Gunicorn"]):
             self._process = subprocess.Popen(
                 [*_GUNICORN, f"--bind=fd://{listener.fileno()}", *self._arguments],
                 pass_fds=[listener.fileno()],
-                env=server_environment(self._environment),
+                env=environment(self._environment),
                 cwd=BENCHMARKS,
             )
         return self
@@ -51,19 +51,3 @@ class Gunicorn(AbstractContextManager["Gunicorn"]):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-def server_environment(extra: dict[str, str]) -> dict[str, str]:
-    """Return the environment of a process that imports the applications."""
-    path = os.pathsep.join([str(BENCHMARKS.parent), str(BENCHMARKS)])
-    return {**os.environ, "PYTHONPATH": path, **extra}
-
-
-def create_schema(app: str, url: str) -> None:
-    """Let an application make its tables in an empty database."""
-    subprocess.run(
-        [sys.executable, "-c", f"from contenders import {app}; {app}.create_schema()"],
-        check=True,
-        env=server_environment({"DATABASE_URL": url}),
-        cwd=BENCHMARKS,
-    )

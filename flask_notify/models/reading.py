@@ -20,6 +20,8 @@ from .columns import (
     aware_time,
 )
 
+GROUP_INDEX = "ix_notify_message_recipient_id_group_key"
+
 
 class MessageColumns:
     """Something for one recipient to read; it stays until it has expired.
@@ -78,7 +80,7 @@ class MessageColumns:
             UniqueConstraint("recipient_id", "cursor", "id", name="uq_notify_message_recipient_id_cursor_id"),
             # One unseen message per recipient and group, on every database: NULLs differ.
             Index(
-                "ix_notify_message_recipient_id_group_key",
+                GROUP_INDEX,
                 "recipient_id",
                 "group_key",
                 unique=True,

@@ -63,8 +63,8 @@ def all_messages(user: RecipientMixin) -> ResponseReturnValue:
         return refuse(404, f"There is no user {name!r}."[:300])
     models = models_of(user)
     only = None if recipient is None else recipient_key(recipient)
-    overview = read_all(models.db.session, models, only, anchor, settings().messages_per_page)
-    reader = reader_of(models.db.session, models, recipient_key(user))
+    overview = read_all(models.db.session(), models, only, anchor, settings().messages_per_page)
+    reader = reader_of(models.db.session(), models, recipient_key(user))
     zone, now = times.zone_of(reader.timezone, settings().timezone), models.clock()
     lines = [_line(message, zone, now) for message in overview.messages]
     older, newer = _url(name, overview.older), _url(name, overview.newer)
@@ -88,5 +88,5 @@ def _line(message: Any, zone: Any, now: float) -> _Line:
 
 
 def _url(name: str, anchor: Anchor | None) -> str | None:
-    recipient = {"recipient": name} if name else {}
+    recipient: dict[str, Any] = {"recipient": name} if name else {}
     return None if anchor is None else url_for("notify.all_messages", **recipient, page=str(anchor))

@@ -34,7 +34,7 @@ def notify_inbox_widget(heading: str = "New messages") -> Markup:
     if user is None:
         return Markup("")
     models = models_of(user)
-    reader = reader_of(models.db.session, models, recipient_key(user))
+    reader = reader_of(models.db.session(), models, recipient_key(user))
     if reader.widget_hidden:
         return Markup("")
     part = unseen_part(user, reader, here())

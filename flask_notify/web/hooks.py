@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import select
 
@@ -21,7 +21,12 @@ _NATURAL_NAMES = ("username", "name")
 class Hooks:
     """The decorators by which an application answers."""
 
-    models: Models
+    if TYPE_CHECKING:
+
+        @property
+        def models(self) -> Models:
+            """What :class:`.Notify` has."""
+
     _find_recipient: Callable[[str], Any] | None = None
     _address_recipient: Callable[[Any], str] | None = None
     _before_private_message: Callable[[Any, Any], None] | None = None

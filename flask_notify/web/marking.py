@@ -85,9 +85,9 @@ def _mark(user: RecipientMixin, ids: Sequence[int], mark: Callable[..., Any]) ->
     return _answer(user, change.changed)
 
 
-def _answer(user: RecipientMixin, changed: int) -> ResponseReturnValue:
+def _answer(user: RecipientMixin, changed: int | None) -> ResponseReturnValue:
     if not wants_json():
         return go_back(url_for("notify.messages"))
     models = models_of(user)
-    reader = reader_of(models.db.session, models, recipient_key(user))
+    reader = reader_of(models.db.session(), models, recipient_key(user))
     return jsonify(changed=changed, unseen_count=reader.unseen_count, cursor=reader.cursor)

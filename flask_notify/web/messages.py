@@ -48,7 +48,7 @@ class _BadParameter(ValueError):
 class _Asked:
     """What the address asks for, as text and as it is meant."""
 
-    texts: dict[str, str]
+    texts: dict[str, Any]
     filters: Filters
     place: Place | None
 
@@ -59,7 +59,7 @@ class _Asked:
 
     def url(self, place: Place | None) -> str:
         """Return the address of another page of the same list."""
-        page = {} if place is None else {"page": str(place)}
+        page: dict[str, Any] = {} if place is None else {"page": str(place)}
         return url_for("notify.messages", **self.texts, **page)
 
 
@@ -67,7 +67,7 @@ class _Asked:
 def listed(user: RecipientMixin) -> ResponseReturnValue:
     """Answer ``GET /messages``: unseen first, newest first; it changes nothing."""
     models = models_of(user)
-    session = models.db.session
+    session = models.db.session()
     reader = reader_of(session, models, recipient_key(user))
     try:
         asked = _asked(reader)
@@ -114,7 +114,7 @@ def one(user: RecipientMixin, id: int) -> ResponseReturnValue:  # noqa: A002  # 
         user.mark_seen(id)
         commit(user)
     models = models_of(user)
-    reader = reader_of(models.db.session, models, recipient_key(user))
+    reader = reader_of(models.db.session(), models, recipient_key(user))
     (row,) = rows_of(user, reader, [message])
     if wants_json():
         return jsonify(row.as_json())
@@ -135,14 +135,14 @@ def _own(user: RecipientMixin, number: int) -> MessageColumns | None:
 def latest(user: RecipientMixin) -> ResponseReturnValue:
     """Answer ``GET /messages/latest``: the part of a page that shows the newest, or, with ``widget``, the unseen."""
     models = models_of(user)
-    reader = reader_of(models.db.session, models, recipient_key(user))
+    reader = reader_of(models.db.session(), models, recipient_key(user))
     return unseen_part(user, reader) if "widget" in request.args else latest_part(user, reader)
 
 
 def latest_part(user: RecipientMixin, reader: Reader) -> str:
     """Return what the drop-down shows."""
     models = models_of(user)
-    page = read(models.db.session, models, reader, _LATEST)
+    page = read(models.db.session(), models, reader, _LATEST)
     rows, until = rows_of(user, reader, page.messages), repr(page.at)
     return render_part("notify/_latest.html", rows=rows, until=until, reader=reader, csrf=csrf_field())
 
@@ -155,7 +155,7 @@ def unseen_part(user: RecipientMixin, reader: Reader, back: str | None = None) -
     models = models_of(user)
     if reader.widget_hidden or not reader.unseen_count:
         return ""
-    messages = newest_unseen(models.db.session, models, reader.key, min(_WIDGET, reader.unseen_count))
+    messages = newest_unseen(models.db.session(), models, reader.key, min(_WIDGET, reader.unseen_count))
     rows = rows_of(user, reader, messages)
     until = repr(reader.cursor)
     return render_part("notify/_widget.html", rows=rows, until=until, reader=reader, here=back, csrf=csrf_field())

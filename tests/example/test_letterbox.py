@@ -46,12 +46,14 @@ def test_what_is_sent_lies_in_the_letterboxes_of_its_recipients_as_it_was_sent(t
     mail.set_content("One line\n.and one that begins with a stop\n")
 
     with catch_mail("127.0.0.1", tmp_path) as port, smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
-        client.sendmail("hello@microblog.example", ["a@example.org", "b@example.org"], mail.as_bytes(policy.SMTP))
+        client.sendmail(
+            "hello@microblog.example", ["a@example.org", "b@example.org"], mail.as_bytes(policy=policy.SMTP)
+        )
 
     for address in ("a@example.org", "B@Example.org"):
         [caught] = Letterbox(tmp_path, address)
         assert caught.subject == "Hello"
-        assert caught.content == mail.as_bytes(policy.SMTP)
+        assert caught.content == mail.as_bytes(policy=policy.SMTP)
     assert list(Letterbox(tmp_path, "c@example.org")) == []
 
 

@@ -12,7 +12,9 @@ from typing import Any
 from flask_notify import letter, outbox, transport
 from tests.mail.office import make_office
 
-_CONTEXT = multiprocessing.get_context("spawn")
+# A process that has imported all this once, and makes the workers: they begin at once.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload([__name__])
 
 # The functions before or after which a worker can be stopped.
 STEPS: dict[str, tuple[Any, str, str]] = {
@@ -25,8 +27,8 @@ STEPS: dict[str, tuple[Any, str, str]] = {
     "in the leasing transaction": (outbox, "lease", "after"),
     "before SMTP": (transport._FlaskMailConnection, "send", "before"),
     "after the 250": (transport._FlaskMailConnection, "send", "after"),
-    "before the stamp": (outbox, "note_sent", "before"),
-    "before the stamp's commit": (outbox, "note_sent", "after"),
+    "before the stamp": (outbox.Stamps, "note_sent", "before"),
+    "before the stamp's commit": (outbox.Stamps, "note_sent", "after"),
 }
 
 

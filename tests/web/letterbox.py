@@ -23,7 +23,7 @@ NAVIGATION = {
 
 def send(site: Site, key: Any, *subjects: str, **options: Any) -> list[int]:
     """Send messages, each at a commit of its own, and return their keys."""
-    sent = []
+    sent: list[Any] = []
     for subject in subjects:
         with site.app.app_context():
             site.notify.send(subject, to=site.user(key), **options)
@@ -34,7 +34,7 @@ def send(site: Site, key: Any, *subjects: str, **options: Any) -> list[int]:
 
 def listed(client: FlaskClient, path: str = "/messages", **query: Any) -> dict[str, Any]:
     """Return a page of messages as JSON."""
-    response = client.get(path, query_string=query or None, headers=JSON)
+    response: Any = client.get(path, query_string=query or None, headers=JSON)
     assert response.status_code == 200, response.text
     page: dict[str, Any] = response.json
     return page
@@ -58,7 +58,8 @@ def unseen(site: Site, key: Any) -> set[str]:
 
 def token(client: FlaskClient) -> str:
     """Return a new token, as the page's script gets it."""
-    return str(client.get("/notifications/csrf", headers=JSON).json["token"])
+    response: Any = client.get("/notifications/csrf", headers=JSON)
+    return str(response.json["token"])
 
 
 def post(client: FlaskClient, path: str, data: dict[str, Any] | None = None, **headers: str) -> Any:

@@ -233,7 +233,7 @@ def test_a_token_that_has_expired_is_refused_and_a_new_one_taken(site: Site, key
     client = site.client(key)
     old = token(client)
     site.app.config["WTF_CSRF_TIME_LIMIT"] = -1
-    refused = client.post(f"/messages/{number}/seen", data={"csrf_token": old}, headers=JSON)
+    refused: Any = client.post(f"/messages/{number}/seen", data={"csrf_token": old}, headers=JSON)
     site.app.config["WTF_CSRF_TIME_LIMIT"] = 3600
 
     assert refused.status_code == 400
@@ -244,8 +244,8 @@ def test_a_token_that_has_expired_is_refused_and_a_new_one_taken(site: Site, key
 def test_a_token_is_for_the_pages_of_this_site(site: Site, key: Any) -> None:
     client = site.client(key)
 
-    told = client.get("/notifications/csrf", headers={**JSON, "Sec-Fetch-Site": "same-origin"})
-    refused = client.get("/notifications/csrf", headers={**JSON, "Sec-Fetch-Site": "cross-site"})
+    told: Any = client.get("/notifications/csrf", headers={**JSON, "Sec-Fetch-Site": "same-origin"})
+    refused: Any = client.get("/notifications/csrf", headers={**JSON, "Sec-Fetch-Site": "cross-site"})
 
     assert told.json["field"] == "csrf_token"
     assert refused.status_code == 403

@@ -178,7 +178,7 @@ def test_the_filter_stays_in_the_links_and_in_its_form(build: Callable[..., Site
 def test_a_parameter_that_cannot_be_is_refused(site: Site, key: Any, query: str) -> None:
     client = site.client(key)
 
-    told = client.get(f"/messages?{query}", headers=JSON)
+    told: Any = client.get(f"/messages?{query}", headers=JSON)
 
     assert told.status_code == 400
     assert query.split("=", maxsplit=1)[0] in told.json["error"]
@@ -263,7 +263,7 @@ def test_nobody_reads_another_ones_messages(site: Site, key: Any) -> None:
 def test_a_visitor_is_asked_to_log_in(site: Site, path: str) -> None:
     visitor = site.client()
 
-    refused = visitor.get(path, headers=JSON)
+    refused: Any = visitor.get(path, headers=JSON)
 
     assert refused.status_code == 401
     assert "error" in refused.json

@@ -106,7 +106,7 @@ def test_where_a_browser_tells_nothing_the_page_has_a_form(site: Site, key: Any)
 def test_a_program_gets_one_message_as_json(site: Site, key: Any) -> None:
     (number,) = send(site, key, "Backup finished", url="/posts/7")
 
-    told = site.client(key).get(f"/messages/{number}", headers=JSON)
+    told: Any = site.client(key).get(f"/messages/{number}", headers=JSON)
 
     assert (told.json["id"], told.json["url"], told.json["seen"]) == (number, "/posts/7", False)
 

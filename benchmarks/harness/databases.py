@@ -12,7 +12,7 @@ import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 
@@ -27,6 +27,15 @@ class Database(Protocol):
 
     def execute(self, dataset: str, statements: list[str]) -> None:
         """Run statements in the database of a data set, as one transaction."""
+
+    def value(self, dataset: str, query: str) -> Any:
+        """Return what a query for one value finds in the database of a data set."""
+
+    def copy(self, dataset: str, name: str) -> str:
+        """Make a copy of a data set to which nobody is connected, and return its SQLAlchemy URL."""
+
+    def drop(self, dataset: str) -> None:
+        """Remove the database of a data set to which nobody is connected."""
 
     def settle(self, dataset: str) -> None:
         """Bring a database that was filled in bulk to the state of one that grew."""
@@ -61,6 +70,22 @@ class SQLite:
             for statement in statements:
                 connection.execute(statement)
 
+    def value(self, dataset: str, query: str) -> Any:
+        """Return what a query for one value finds."""
+        with self._connect(dataset) as connection:
+            return connection.execute(query).fetchone()[0]
+
+    def copy(self, dataset: str, name: str) -> str:
+        """Copy the file; everything is in it (see :meth:`settle`)."""
+        self.settle(dataset)
+        shutil.copyfile(self._path(dataset), self._path(name))
+        return f"sqlite:///{self._path(name)}"
+
+    def drop(self, dataset: str) -> None:
+        """Remove the file, and those beside it."""
+        for path in self._directory.glob(f"{dataset}.db*"):
+            path.unlink()
+
     def settle(self, dataset: str) -> None:
         """Move everything from the write-ahead log into the file."""
         with self._connect(dataset) as connection:
@@ -85,16 +110,20 @@ class SQLite:
 class PostgreSQL(AbstractContextManager["PostgreSQL"]):
     """A server of its own, on a free port of this machine.
 
-    Its configuration is the default one, but for what makes writing quicker: the data sets are
-    filled sooner, and the polls, which only read, take as long as ever.
+    Its configuration is the default one, but for larger steps between its checkpoints, which
+    would fall upon one contender or another by chance.
+
+    :param durable: whether a commit waits for the disk. A benchmark that only reads is filled
+        sooner without.
     """
 
     name = "postgresql"
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = True) -> None:
+        self._durable = durable
         self._binaries = _postgresql_binaries()
         self._owner = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-        self._directory = Path(tempfile.mkdtemp(prefix="poll-benchmark-"))
+        self._directory = Path(tempfile.mkdtemp(prefix="benchmark-"))
         self._port = _free_port()
         self._log = self._directory / "server.log"
 
@@ -103,7 +132,7 @@ class PostgreSQL(AbstractContextManager["PostgreSQL"]):
         # initdb leaves 0700 behind for its own directory; the log above it is read by us.
         self._run("initdb", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D", self._data)
         options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
-        options += " -c fsync=off -c max_wal_size=8GB"
+        options += f" -c fsync={'on' if self._durable else 'off'} -c max_wal_size=8GB"
         self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", str(self._log), "-o", options)
         return self
 
@@ -122,13 +151,30 @@ class PostgreSQL(AbstractContextManager["PostgreSQL"]):
         """Make an empty database."""
         with self._connect("postgres") as connection:
             connection.execute(f'CREATE DATABASE "{dataset}"')
-        return f"postgresql+psycopg://{self._owner}@127.0.0.1:{self._port}/{dataset}"
+        return self._url(dataset)
 
     def execute(self, dataset: str, statements: list[str]) -> None:
         """Run statements in the database of a data set, as one transaction."""
         with self._connect(dataset) as connection, connection.transaction():
             for statement in statements:
                 connection.execute(statement.encode())
+
+    def value(self, dataset: str, query: str) -> Any:
+        """Return what a query for one value finds."""
+        with self._connect(dataset) as connection:
+            row: Any = connection.execute(query.encode()).fetchone()
+            return row[0]
+
+    def copy(self, dataset: str, name: str) -> str:
+        """Copy the files of the database."""
+        with self._connect("postgres") as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{dataset}"'.encode())
+        return self._url(name)
+
+    def drop(self, dataset: str) -> None:
+        """Remove the database."""
+        with self._connect("postgres") as connection:
+            connection.execute(f'DROP DATABASE "{dataset}"'.encode())
 
     def settle(self, dataset: str) -> None:
         """Do at once what autovacuum would do in the next minutes, in the middle of a window."""
@@ -149,6 +195,9 @@ class PostgreSQL(AbstractContextManager["PostgreSQL"]):
     @property
     def _data(self) -> str:
         return str(self._directory / "data")
+
+    def _url(self, database: str) -> str:
+        return f"postgresql+psycopg://{self._owner}@127.0.0.1:{self._port}/{database}"
 
     def _connect(self, database: str) -> psycopg.Connection[tuple[str]]:
         return psycopg.connect(

@@ -1,0 +1,59 @@
+"""The application that the tests run as processes of their own: ``flask --app …``, or under gunicorn.
+
+It is told its database and settings by the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import Column, String
+
+from flask_notify import MessageType
+from tests.apps import Site, make_app
+
+
+class Rendered(MessageType):
+    """A type that is rendered for each recipient, and can be held up while it is.
+
+    Whoever renders it for the recipient named `held` tells its process id through the pipe
+    `reached`, and waits for a word from the pipe `go`, as long as there is a directory of that name.
+    """
+
+    directory: str = ""
+
+    def subject(self, recipient: Any) -> str:
+        directory = Path(self.directory)
+        if recipient.name == "held" and (directory / "reached").exists():
+            (directory / "reached").write_text(f"{os.getpid()}\n")
+            (directory / "go").read_text()
+        return f"For {recipient.name}"
+
+
+def make_site(url: str, **config: Any) -> Site:
+    """Return the application on a database; what is more than one recipient is moved by the scheduler."""
+    site = make_app(
+        url,
+        attributes={"email": Column(String(64))},
+        NOTIFY_INLINE_RECIPIENTS=1,
+        NOTIFY_MAIL_SENDER="news@example.org",
+        NOTIFY_OFTEN_DELAY=0,
+        MAIL_SUPPRESS_SEND=False,
+        **config,
+    )
+    site.notify.message_type(Rendered)
+
+    @site.app.get("/process")
+    def process() -> str:
+        return str(os.getpid())
+
+    return site
+
+
+def create_app() -> Flask:
+    """Return it, as it is told by the environment."""
+    return make_site(os.environ["DATABASE_URL"], **json.loads(os.environ["SETTINGS"])).app

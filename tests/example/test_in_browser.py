@@ -197,8 +197,11 @@ def test_nothing_to_press_is_smaller_than_44_pixels(window: Window, people: dict
     for path in PAGES:
         alice.goto(path)
         small = alice.evaluate(
-            """() => [...document.querySelectorAll("button, input:not([type=hidden]), textarea, a")]
-                .filter((element) => element.checkVisibility() && !element.matches(".skip, p:not(.byline) > a, .notify-message-body a"))
+            """() => [...document.querySelectorAll("button, input:not([type=hidden]), textarea, select, a")]
+                // A box is ticked by its whole label.
+                .map((element) => element.type === "checkbox" ? element.closest("label") : element)
+                .filter((element) => element.checkVisibility())
+                .filter((element) => !element.matches(".skip, p:not(.byline) > a, .notify-message-body a"))
                 .filter((element) => Math.round(element.getBoundingClientRect().height) < 44)
                 .map((element) => element.outerHTML)"""
         )

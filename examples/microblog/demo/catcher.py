@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,18 +37,32 @@ class _Catcher:
 def catch_mail(host: str, folder: Path) -> Iterator[int]:
     """Take mails, on a free port, which is yielded, and put them into letterboxes in *folder*."""
     smtp = _find_server()
-    loop = asyncio.new_event_loop()
-    serving = loop.create_server(lambda: smtp(_Catcher(folder), hostname=host, loop=loop), host, 0)
-    server = loop.run_until_complete(serving)
-    thread = threading.Thread(target=loop.run_forever, name="mail catcher", daemon=True)
+    listener = socket.create_server((host, 0))
+    loop, stopped = asyncio.new_event_loop(), asyncio.Event()
+
+    def serve() -> None:
+        asyncio.set_event_loop(loop)
+        make = partial(smtp, _Catcher(folder), hostname=host, loop=loop)
+        loop.run_until_complete(_serve(make, listener, stopped))
+        loop.close()
+
+    thread = threading.Thread(target=serve, name="mail catcher", daemon=True)
     thread.start()
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield listener.getsockname()[1]
     finally:
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(stopped.set)
         thread.join()
-        server.close()
-        loop.close()
+
+
+async def _serve(make: Callable[[], SMTP], listener: socket.socket, stopped: asyncio.Event) -> None:
+    server = await asyncio.get_running_loop().create_server(make, sock=listener)
+    await stopped.wait()
+    server.close()
+    conversations = asyncio.all_tasks() - {asyncio.current_task()}
+    for conversation in conversations:
+        conversation.cancel()
+    await asyncio.gather(*conversations, return_exceptions=True)
 
 
 def _find_server() -> type[SMTP]:

@@ -97,6 +97,7 @@ def _unseen_of_groups(
 
 
 def add(connection: Connection, models: Models, entries: Sequence[Entry], inboxes: Inboxes, now: float) -> None:
+    """Insert messages of their own; those that differ only in their recipient by one statement."""
     alike: dict[Any, list[Entry]] = {}
     for entry in entries:
         copy = entry.copy
@@ -164,6 +165,7 @@ def _values(entry: Entry, now: float) -> dict[str, Any]:
 
 
 def renew(connection: Connection, models: Models, entries: Sequence[Entry], now: float) -> None:
+    """Let messages take the place of those that they renew."""
     message = models.message
     for entry in entries:
         values = _values(entry, now)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ARRAY,
     Connection,
     Double,
+    Integer,
     Result,
     ScalarSelect,
     Select,
@@ -28,6 +29,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from .errors import ConfigurationError
 from .models import Models, RecipientKey
+from .statements import IntegerArray
 
 STEP = 1e-6
 """Seconds between two timestamps of one recipient when the clock does not tell them apart."""
@@ -80,6 +82,25 @@ def advance(
     raise ConfigurationError(f"Flask-Notify works on PostgreSQL, MariaDB and SQLite, got {dialect!r}")
 
 
+def move_on(connection: Connection, models: Models, keys: Sequence[RecipientKey], *, now: float) -> None:
+    """Do as :func:`advance` does for inboxes that are there, where nobody asks what they hold.
+
+    :param now: Unix seconds.
+    """
+    if connection.dialect.name in ("mysql", "mariadb"):
+        advance(connection, models, keys, now=now)
+        return
+    cursor = _greater(connection, literal(now, Double), models.inbox.c.cursor + STEP)
+    for batch in _batches(keys, _SQLITE_BATCH):
+        wanted = among(connection, models.inbox.c.recipient_id, batch)
+        if connection.dialect.name == "postgresql":
+            # An UPDATE takes its locks in any order: here all are taken before it begins.
+            key = models.inbox.c.recipient_id
+            ordered = select(key).where(wanted).order_by(key).with_for_update(key_share=True)
+            wanted = key == any_(func.array(ordered.scalar_subquery()))
+        connection.execute(update(models.inbox).where(wanted).values(cursor=cursor))
+
+
 def lock(connection: Connection, models: Models, keys: Sequence[RecipientKey], *, now: float) -> Inboxes:
     """Lock inboxes as :func:`advance` does, and leave it to :func:`count_messages` to move them on.
 
@@ -95,7 +116,7 @@ def lock(connection: Connection, models: Models, keys: Sequence[RecipientKey], *
     else:
         # To lock those that are there and then to make the others would be out of the order.
         locked = advance(connection, models, keys, now=now)
-    return {key: state._replace(cursor=max(now, state.cursor + STEP)) for key, state in locked.items()}
+    return {key: InboxState(max(now, state.cursor + STEP), *state[1:]) for key, state in locked.items()}
 
 
 def _all_are_there(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> bool:
@@ -194,7 +215,7 @@ def _state_columns(models: Models) -> list[ColumnElement[Any]]:
 
 
 def _states(result: Result[Any]) -> Inboxes:
-    return {row[0]: InboxState._make(row[1:]) for row in result}
+    return {row[0]: InboxState._make(row[1:]) for row in result.all()}
 
 
 def _batches(keys: Sequence[RecipientKey], size: int) -> Iterator[list[RecipientKey]]:
@@ -210,7 +231,7 @@ def among(
     if connection.dialect.name != "postgresql":
         return column.in_(keys)
     # One array, however many keys: a list of parameters would end at 65,535 of them.
-    array = ARRAY(column.type)
+    array: Any = IntegerArray.of(column.type) if isinstance(column.type, Integer) else ARRAY(column.type)
     return column == any_(type_coerce(bindparam(None, list(keys), array), array))
 
 

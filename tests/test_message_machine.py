@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -58,12 +59,13 @@ class Inboxes(RuleBasedStateMachine):
     @rule(to=SOME, about=PERSON, kind=st.sampled_from(["first", "latest", "system", "private"]), sender=PERSON)
     def send(self, to: list[int], about: int, kind: str, sender: int) -> None:
         target = self.person(about)
-        message: Any = {
+        makers: dict[str, Callable[[], Any]] = {
             "first": lambda: Changed(target=target, by="x"),
             "latest": lambda: Replied(target=target, by="x"),
             "private": lambda: Private(text="x", sender=self.person(sender)),
             "system": lambda: "x",
-        }[kind]()
+        }
+        message = makers[kind]()
         self.site.notify.send(message, to=[self.person(number) for number in to])
 
     @rule(reader=PERSON, picks=PICK, seen=st.booleans())

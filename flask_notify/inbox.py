@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
@@ -221,6 +221,7 @@ def count_messages(
     due_at: float | None = None,
     *,
     now: float | None = None,
+    settle: bool = False,
 ) -> None:
     """Note that messages of locked inboxes have changed: pages are told the count anew.
 
@@ -228,6 +229,7 @@ def count_messages(
     :param due_at: Unix seconds at which a new one is to be mailed, or None.
     :param now: Unix seconds for inboxes whose cursors have not been moved on yet (see
         :func:`lock`), or None.
+    :param settle: whether to do in the same statement what :func:`settle_due` does.
     """
     inbox = models.inbox.c
     cursor: ColumnElement[float] = inbox.cursor
@@ -240,6 +242,8 @@ def count_messages(
     if due_at is not None:
         due = literal(due_at, Double)
         values["mail_due_at"] = case((inbox.mail_due_at < due, inbox.mail_due_at), else_=due)
+    if settle:
+        values["mail_due_at"] = _first_due(models)
     for batch in _batches(keys, _SQLITE_BATCH):
         wanted = among(connection, inbox.recipient_id, batch)
         connection.execute(update(models.inbox).where(wanted).values(values))
@@ -249,26 +253,37 @@ def _greater(connection: Connection, *values: ColumnElement[float]) -> ColumnEle
     return func.max(*values) if connection.dialect.name == "sqlite" else func.greatest(*values)
 
 
-def adjust(connection: Connection, models: Models, deltas: Mapping[RecipientKey, int]) -> None:
-    """Add to the counts of unseen messages of locked inboxes, and let pages be told."""
-    by_delta: dict[int, list[RecipientKey]] = {}
+def adjust(
+    connection: Connection,
+    models: Models,
+    deltas: Mapping[RecipientKey, int],
+    owing: Collection[RecipientKey] = (),
+) -> None:
+    """Add to the counts of unseen messages of locked inboxes, and let pages be told.
+
+    :param owing: those for whom it is to be settled, too, when their next mail is due.
+    """
+    alike: dict[tuple[int, bool], list[RecipientKey]] = {}
     for key, delta in deltas.items():
-        by_delta.setdefault(delta, []).append(key)
-    for delta, keys in by_delta.items():
-        count_messages(connection, models, keys, delta)
+        alike.setdefault((delta, key in owing), []).append(key)
+    for (delta, owes), keys in alike.items():
+        count_messages(connection, models, keys, delta, settle=owes)
 
 
 def settle_due(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> None:
     """Set when the next mail of locked inboxes is due: when the first unseen message that owes one is."""
+    for batch in _batches(keys, _SQLITE_BATCH):
+        wanted = among(connection, models.inbox.c.recipient_id, batch)
+        connection.execute(update(models.inbox).where(wanted).values(mail_due_at=_first_due(models)))
+
+
+def _first_due(models: Models) -> ColumnElement[float | None]:
     message = models.message.c
-    first = (
+    return (
         select(func.min(message.mail_due_at))
         .where(message.recipient_id == models.inbox.c.recipient_id, message.seen_at.is_(None))
         .scalar_subquery()
     )
-    for batch in _batches(keys, _SQLITE_BATCH):
-        wanted = among(connection, models.inbox.c.recipient_id, batch)
-        connection.execute(update(models.inbox).where(wanted).values(mail_due_at=first))
 
 
 def make(connection: Connection, models: Models, key: RecipientKey) -> None:

@@ -108,7 +108,8 @@ def tell(recipients: int) -> float:
 def _count_anew(user: User) -> None:
     # As the tutorial does it: count, delete, insert.
     unread = sa.select(sa.func.count()).where(
-        Message.recipient_id == user.id, Message.timestamp > (user.last_seen or datetime(1900, 1, 1))  # noqa: DTZ001
+        Message.recipient_id == user.id,
+        Message.timestamp > (user.last_seen or datetime(1900, 1, 1)),  # noqa: DTZ001
     )
     count = db.session.scalar(unread)
     name = "unread_message_count"

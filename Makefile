@@ -26,7 +26,7 @@ $(VENV)/installed-%: $(VENV)/installed
 node_modules/.package-lock.json: package-lock.json
 	if command -v npm >/dev/null; then npm ci --no-audit --no-fund && touch $@; fi
 
-demo: $(VENV)/installed ## a community to log in to, at http://127.0.0.1:$PORT
+demo: $(VENV)/installed-demo ## a community to log in to, at http://127.0.0.1:$PORT
 	PORT=$(PORT) $(BIN)/flask --app examples.microblog demo
 
 test: $(VENV)/installed-test node_modules/.package-lock.json ## the whole suite; REQUIRE=all fails where something is missing

@@ -13,6 +13,7 @@ from jinja2 import Environment
 from sqlalchemy import select
 
 from .config import Settings
+from .emission import key_of
 from .errors import ConfigurationError
 from .language import current_language, gettext, in_language, ngettext, say_when, text_direction
 from .models import MessageColumns, Models, RecipientKey
@@ -72,15 +73,16 @@ def render(
     """
     if tastes is None:
         inbox = models.inbox.c
-        wanted = select(inbox.locale, inbox.timezone).where(inbox.recipient_id == _key_of(models, user))
+        wanted = select(inbox.locale, inbox.timezone).where(inbox.recipient_id == key_of(user))
         # Core has to be told in which bind its tables are.
         tastes = models.db.session.execute(wanted, bind_arguments={"clause": models.inbox}).one_or_none()
     locale, timezone = (None, None) if tastes is None else (tastes.locale, tastes.timezone)
     links = Links(current_app._get_current_object(), settings)  # type: ignore[attr-defined]  # a proxy
     with in_language(locale, timezone or settings.timezone):
-        shown = show(models, user, messages, links.base_url)
+        # A path in a text has the application's own prefix in it, as url_for() has made it.
+        shown = show(models, user, messages, links.origin)
         context = _context(user, shown, more, links)
-        context |= _unsubscribing(settings, _key_of(models, user), shown, links)
+        context |= _unsubscribing(settings, key_of(user), shown, links)
         zone = _zone(timezone, settings)
         context["when"] = lambda message: say_when(message.created_at.astimezone(zone))
         text, html = (_render(f"notify/mail/digest.{form}", context) for form in ("txt", "html"))
@@ -100,6 +102,7 @@ class Links:
         self._app = app
         parts = urlsplit(self.base_url)
         self.site = parts.hostname or ""
+        self.origin = f"{parts.scheme}://{parts.netloc}"
         self._adapter = app.url_map.bind(parts.netloc, script_name=parts.path or "/", url_scheme=parts.scheme)
 
     def url_for(self, endpoint: str, **values: Any) -> str:
@@ -178,7 +181,3 @@ def _zone(name: str | None, settings: Settings) -> ZoneInfo:
         return ZoneInfo(name or settings.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo(settings.timezone)
-
-
-def _key_of(models: Models, user: Any) -> RecipientKey:
-    return models.user_mapper.primary_key_from_instance(user)[0]

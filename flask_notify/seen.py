@@ -67,8 +67,8 @@ class SeenChange(emission.Change):
             if change._changed:
                 sign = -1 if change.seen else 1
                 deltas[change.key] = deltas.get(change.key, 0) + sign * change._changed
-        owing = {key for key in deltas if inboxes[key].mail_due_at is not None}
-        inbox.adjust(connection, models, deltas, owing)
+        owing = any(inboxes[key].mail_due_at is not None for key in deltas)
+        inbox.adjust(connection, models, deltas, settle=owing)
 
     def _update(self, at: float) -> Update:
         message = self.models.message.c

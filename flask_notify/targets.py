@@ -93,7 +93,7 @@ def show(models: Models, recipient: Any, messages: Sequence[MessageColumns], bas
     with the messages (``joinedload(Message.sender)``).
 
     :param recipient: the user who looks.
-    :param base_url: what the paths of this site begin with in a mail.
+    :param base_url: what stands before a path of this site in a mail: "https://example.org".
     """
     messages = list(messages)
     targets = load_targets(models, recipient, messages)
@@ -129,8 +129,8 @@ def load_targets(models: Models, recipient: Any, messages: Iterable[MessageColum
 
 
 def load_senders(models: Models, messages: Iterable[MessageColumns]) -> dict[RecipientKey, Any]:
-    """Return the senders of some messages by their keys, reading in one statement those that are not loaded."""
-    session, User = models.db.session, models.user_mapper.class_
+    """Return the senders of some messages by their keys, reading in one statement those that the session has not."""
+    session, mapper = models.db.session, models.user_mapper
     senders: dict[RecipientKey, Any] = {}
     waiting: list[MessageColumns] = []
     for message in messages:
@@ -140,9 +140,15 @@ def load_senders(models: Models, messages: Iterable[MessageColumns]) -> dict[Rec
             waiting.append(message)
         else:
             senders[message.sender_id] = cast(Any, message).sender
-    missing = {message.sender_id for message in waiting} - set(senders)
+    missing = set()
+    for key in {message.sender_id for message in waiting} - set(senders):
+        present = session.identity_map.get(mapper.identity_key_from_primary_key((key,)))
+        if present is None or inspect(present).expired:
+            missing.add(key)
+        else:
+            senders[key] = present
     if missing:
-        found = session.scalars(select(User).where(models.key_column.in_(missing)))
+        found = session.scalars(select(mapper.class_).where(models.key_column.in_(missing)))
         senders.update((inspect(user).identity[0], user) for user in found)
     for message in waiting:
         set_committed_value(message, "sender", senders.get(message.sender_id))

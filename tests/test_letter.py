@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import flask_babel
 import pytest
 from flask import request
-from jinja2 import ChoiceLoader, DictLoader
+from jinja2 import ChoiceLoader, DictLoader, pass_context
+from jinja2.runtime import Context
 from sqlalchemy import update
 
 from flask_notify import MessageType
@@ -103,7 +105,7 @@ def test_a_single_message_of_many_is_no_single_message(site: Site, ann: Any) -> 
 
 
 def test_every_link_is_absolute_and_a_message_is_reached_through_its_own_address(site: Site, ann: Any) -> None:
-    number = add_message(site, ann, url="/post/1", body='<a href="/rules">Rules</a>', rich=True)
+    number = add_message(site, ann, url="/post/1", body='<a href="/blog/rules">Rules</a>', rich=True)
 
     letter = letter_for(site, ann)
 
@@ -282,6 +284,55 @@ def test_an_application_replaces_the_templates_by_its_own(site: Site, ann: Any) 
         f"News https://example.org/blog/messages/{number}",
         f"{letter.unsubscribe_url} https://example.org/blog/preferences",
     ]
+
+
+def documented() -> str:
+    """Return the page that tells of the templates."""
+    return (Path(__file__).parents[1] / "docs" / "howto" / "mail-templates.rst").read_text()
+
+
+def test_the_template_that_the_documentation_shows_works(build: Callable[..., Site]) -> None:
+    shown = re.search(r"code-block:: jinja\n\n(.*?)\n\n(?=\S)", documented(), re.DOTALL)
+    assert shown
+    own = DictLoader({"notify/mail/digest.txt": textwrap.dedent(shown[1])})
+    site = build(NOTIFY_BASE_URL=BASE_URL, attributes={"username": property(lambda user: user.name)})
+    site.app.jinja_loader = ChoiceLoader([own])
+    ann = site.add_user("ann")
+    add_message(site, ann, subject="Backup finished", body="42 files", count=2)
+
+    letter = letter_for(site, ann, more=1)
+
+    assert letter.text.splitlines() == [
+        "Hello ann,",
+        "",
+        "Backup finished (and 1 more)",
+        "42 files",
+        "https://example.org/blog/messages/1",
+        "",
+        "and 1 more: https://example.org/blog/messages",
+        "",
+        "https://example.org/blog/preferences",
+        f"No more of this: {letter.unsubscribe_url}",
+    ]
+
+
+def test_every_name_that_a_template_is_given_is_documented(site: Site, ann: Any) -> None:
+    given: set[str] = set()
+
+    @pass_context
+    def note(context: Context) -> str:
+        given.update(set(context.get_all()) - set(site.app.jinja_env.globals))
+        return ""
+
+    site.app.jinja_env.globals["note"] = note
+    site.app.jinja_loader = ChoiceLoader([DictLoader({"notify/mail/digest.txt": "{{ note() }}"})])
+    add_message(site, ann)
+
+    letter_for(site, ann)
+
+    told = set(re.findall(r"``(\w+)(?:\([^`]*\))?``", documented()))
+    assert given >= {"messages", "unsubscribe_url"}
+    assert given - {"longest_body"} <= told
 
 
 @pytest.mark.parametrize("trim", [True, False])

@@ -209,6 +209,20 @@ def test_senders_are_read_in_one_statement_where_they_are_not_loaded(site: Site)
     assert [sender and sender.id for sender in found] == [*others, None]
 
 
+@pytest.mark.databases("sqlite")
+def test_senders_whom_the_session_has_are_not_read_again(site: Site) -> None:
+    ann, bob = site.add_user("ann"), site.add_user("bob")
+    for sender in (ann, bob):
+        add_message(site, ann, sender_id=sender)
+
+    with site.app.app_context():
+        recipient, other, messages = site.user(ann), site.user(bob), messages_of(site, ann)
+        with statements(site) as seen:
+            assert [message.sender for message in show(site.notify.models, recipient, messages)] == [recipient, other]
+
+    assert seen == []
+
+
 def test_a_sender_who_was_deleted_reads_as_none(site: Site) -> None:
     ann, bob = site.add_user("ann"), site.add_user("bob")
     add_message(site, ann, sender_id=bob)

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Flask
 
-from . import auth, errors, exports, main, security, times
+from . import announcements, auth, errors, exports, letterbox, main, mentions, security, times
 from .config import DEFAULTS, secret_key
 from .demo import cli
 from .extensions import csrf, db, login, migrate, notify
@@ -50,9 +50,12 @@ def _register_parts(app: Flask) -> None:
     app.register_blueprint(auth.blueprint)
     app.register_blueprint(main.blueprint)
     app.register_blueprint(exports.blueprint)
+    app.register_blueprint(announcements.blueprint)
+    letterbox.init_app(app)
     app.before_request(note_presence)
     errors.init_app(app)
     security.init_app(app)
     times.init_app(app)
+    mentions.init_app(app)
     cli.init_app(app)
     app.shell_context_processor(lambda: {"db": db, "User": User, "Post": Post, "Follow": Follow, "Task": Task})

@@ -19,6 +19,9 @@ DEFAULTS: dict[str, Any] = {
     "REMEMBER_COOKIE_DURATION": timedelta(days=30),
     "MAX_CONTENT_LENGTH": 64 * 1024,
     "NOTIFY_POLL_INTERVAL": 2,
+    "NOTIFY_MAIL_SENDER": "Microblog <hello@microblog.example>",
+    "NOTIFY_MAIL_SUBJECT_PREFIX": "[Microblog] ",
+    "NOTIFY_LIST_ID": "news.microblog.example",
     "POSTS_PER_PAGE": 12,
     "PEOPLE_PER_PAGE": 20,
     # Seconds that an export rests after each post. Real work needs no rest; the
@@ -26,6 +29,8 @@ DEFAULTS: dict[str, Any] = {
     "EXPORT_PACE": 0.0,
     # Where finished exports are kept; by default below the instance folder.
     "EXPORT_FOLDER": None,
+    # Where the demo keeps the mails that it catches; without it there is no page to read them.
+    "LETTERBOX_FOLDER": None,
 }
 
 

@@ -11,13 +11,19 @@ from .extensions import db
 
 def init_app(app: Flask) -> None:
     """Show pages of our own for the errors of *app*."""
-    app.register_error_handler(CSRFError, _refused)
+    app.register_error_handler(CSRFError, _grown_old)
+    for code in (400, 403):
+        app.register_error_handler(code, _refused)
     app.register_error_handler(404, _not_found)
     app.register_error_handler(500, _broken)
 
 
-def _refused(_error: CSRFError) -> tuple[str, int]:
+def _grown_old(_error: CSRFError) -> tuple[str, int]:
     return render_template("errors/400.html"), 400
+
+
+def _refused(error: HTTPException) -> tuple[str, int]:
+    return render_template("errors/refused.html", error=error), error.code or 400
 
 
 def _not_found(_error: HTTPException) -> tuple[str, int]:

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from flask import url_for
 from sqlalchemy.orm import joinedload
 
-from .extensions import db
+from . import mentions
+from .extensions import db, notify
 from .models import Follow, Post, User
 
 
 def publish(author: User, body: str) -> Post:
     """Post *body* and tell everybody who reads *author*."""
-    readers = sa.select(Follow.follower_id).where(Follow.followed_id == author.id)
-    # The author, too: writing a post touches that row, and it must be in turn.
-    concerned = User.locked(sa.or_(User.id == author.id, User.id.in_(readers)))
+    readers = _lock_readers(author.id)
     post = Post(author_id=author.id, body=body)
     db.session.add(post)
-    db.session.flush()
-    for user in concerned:
-        if user.id != author.id:
-            tell_new_posts(user)
+    _tell_all(readers)
+    mentions.tell(author, post)
     return post
+
+
+def delete(post: Post) -> None:
+    """Delete a post; to those who have not looked since, it is not new any more."""
+    readers = _lock_readers(post.author_id)
+    db.session.delete(post)
+    _tell_all(readers)
+
+
+def hide(post: Post) -> None:
+    """Take a post off the pages, and tell its author, who still sees it."""
+    readers = _lock_readers(post.author_id)
+    post.is_hidden = True
+    _tell_all(readers)
+    address = url_for("main.post", post_id=post.id)
+    notify.send("One of your posts was taken off", to=post.author, target=post, body=post.body, url=address)
+
+
+def show(post: Post) -> None:
+    """Put a post on the pages again."""
+    readers = _lock_readers(post.author_id)
+    post.is_hidden = False
+    _tell_all(readers)
 
 
 def look_at_feed(reader: User) -> None:
@@ -50,12 +72,26 @@ def tell_new_posts(reader: User) -> None:
 def home_feed(reader: User) -> sa.Select[Any]:
     """Select what *reader* follows and wrote, newest first."""
     followed = sa.select(Follow.followed_id).where(Follow.follower_id == reader.id)
-    return everything().where(sa.or_(Post.author_id.in_(followed), Post.author_id == reader.id))
+    return everything(reader).where(sa.or_(Post.author_id.in_(followed), Post.author_id == reader.id))
 
 
-def everything() -> sa.Select[Any]:
-    """Select all posts, newest first."""
-    return sa.select(Post).options(joinedload(Post.author)).order_by(Post.created_at.desc(), Post.id.desc())
+def everything(reader: User | None) -> sa.Select[Any]:
+    """Select all posts that a person can see, newest first."""
+    posts = sa.select(Post).where(Post.seen_by(reader)).options(joinedload(Post.author))
+    return posts.order_by(Post.created_at.desc(), Post.id.desc())
+
+
+def _lock_readers(author_id: int) -> Sequence[User]:
+    readers = sa.select(Follow.follower_id).where(Follow.followed_id == author_id)
+    # The author, too: writing a post touches that row, and it must be in turn.
+    concerned = User.locked(sa.or_(User.id == author_id, User.id.in_(readers)))
+    return [user for user in concerned if user.id != author_id]
+
+
+def _tell_all(readers: Sequence[User]) -> None:
+    db.session.flush()
+    for reader in readers:
+        tell_new_posts(reader)
 
 
 def _newest_post(reader: User) -> int:
@@ -64,4 +100,4 @@ def _newest_post(reader: User) -> int:
 
 def _posts_by_followed(reader: User, what: sa.ColumnElement[int]) -> sa.Select[Any]:
     joined = sa.join(Post, Follow, Follow.followed_id == Post.author_id)
-    return sa.select(what).select_from(joined).where(Follow.follower_id == reader.id)
+    return sa.select(what).select_from(joined).where(Follow.follower_id == reader.id, sa.not_(Post.is_hidden))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from . import feed
-from .extensions import db
+from .extensions import db, notify
+from .message_types import Followed
 from .models import Follow, User
 
 
@@ -16,6 +17,7 @@ def follow(follower: User, followed: User) -> bool:
     _lock(follower, followed)
     db.session.add(Follow(follower_id=follower.id, followed_id=followed.id))
     _tell_both(follower, followed)
+    notify.send(Followed(sender=follower, target=followed), to=followed)
     return True
 
 

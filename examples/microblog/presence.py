@@ -13,7 +13,7 @@ from .times import utcnow
 #: How stale ``last_seen`` may get before it is written again.
 PRECISION = timedelta(minutes=1)
 
-_NOT_PRESENCE = frozenset({"static", "notify.poll", "notify.static", "main.avatar"})
+_NOT_PRESENCE = frozenset({"static", "main.avatar", "notify.static", "notify.poll", "notify.latest", "notify.csrf"})
 
 
 def note_presence() -> None:

@@ -11,6 +11,7 @@ from flask import Flask
 
 from examples.microblog import create_app
 from examples.microblog.extensions import db
+from tests.example.running import Demo
 from tests.example.visitor import Visitor
 
 
@@ -49,3 +50,18 @@ def alice(app: Flask) -> Visitor:
 def bob(app: Flask) -> Visitor:
     """Another person with an account."""
     return Visitor(app, "bob").register()
+
+
+@pytest.fixture
+def run_demo(tmp_path: Path) -> Iterator[Callable[[], Demo]]:
+    """Start demos on the same folder; those still running are stopped."""
+    demos: list[Demo] = []
+
+    def run() -> Demo:
+        demos.append(Demo(tmp_path))
+        return demos[-1]
+
+    yield run
+    for demo in demos:
+        if demo.process.poll() is None:
+            demo.stop()

@@ -88,3 +88,22 @@ def test_of_posting_and_looking_at_once_the_last_count_is_right(app: Flask, crow
     assert reader.badge("new_posts") == str(unseen)
     crowd[0].post("Later.")
     assert reader.live("new_posts") == unseen + 1
+
+
+def test_all_who_follow_at_once_are_one_message_that_counts_them(app: Flask, crowd: list[Visitor]) -> None:
+    alice = Visitor(app, "alice").register()
+
+    all_at_once(crowd, lambda fan: fan.follow("alice"))
+
+    [message] = alice.messages()
+    assert message["count"] == CROWD
+    assert alice.unread == 2  # it, and the welcome
+
+
+def test_all_who_write_to_one_person_at_once_are_counted(app: Flask, crowd: list[Visitor]) -> None:
+    alice = Visitor(app, "alice").register()
+
+    all_at_once(crowd, lambda friend: friend.write_to("alice", "All at once."))
+
+    assert len(alice.messages()) == CROWD
+    assert alice.unread == CROWD + 1

@@ -2,93 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import sqlite3
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
-from examples.microblog.demo.community import GUIDES, NEW_FOLLOWERS, NEW_POSTS, PASSWORD
-
-ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, "-m", "flask", "--app", "examples.microblog", "demo"]
+from examples.microblog.demo.community import ADMINISTRATOR, GUIDES, NEW_FOLLOWERS, NEW_POSTS, PASSWORD
+from tests.example.running import COMMAND, ROOT, Demo, Guest, environment, eventually, processes_of
 
 pytestmark = pytest.mark.slow
 
-
-class Demo:
-    """A running demo."""
-
-    def __init__(self, folder: Path) -> None:
-        self.process = subprocess.Popen(
-            COMMAND, cwd=ROOT, env=environment(folder, port="0"), stdout=subprocess.PIPE, text=True
-        )
-        self.greeting = ""
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.greeting += line
-            if "Ctrl+C" in line:
-                break
-        found = re.search(r"http://\S+", self.greeting)
-        assert found, self.greeting
-        self.url = found[0]
-
-    def stop(self) -> int:
-        """Press Ctrl+C; return how the process ended."""
-        self.process.send_signal(signal.SIGINT)
-        status = self.process.wait(10)
-        assert self.process.stdout
-        self.process.stdout.close()
-        return status
-
-
-class Guest:
-    """Somebody who tries the demo over the network."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.opener = build_opener(HTTPCookieProcessor(CookieJar()))
-
-    def open(self, path: str, **fields: str) -> str:
-        """Open a page, or send *fields* to it."""
-        data = urlencode(fields).encode() if fields else None
-        with self.opener.open(self.url + path.lstrip("/"), data, timeout=10) as answer:
-            return str(answer.read().decode())
-
-    def send(self, path: str, **fields: str) -> str:
-        """Send a page's form with its token."""
-        found = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', self.open(path))
-        assert found
-        return self.open(path, csrf_token=found[1], **fields)
-
-
-def environment(folder: Path, port: str) -> dict[str, str]:
-    return {**os.environ, "PORT": port, "MICROBLOG_INSTANCE_PATH": str(folder)}
-
-
-@pytest.fixture
-def run_demo(tmp_path: Path) -> Iterator[Callable[[], Demo]]:
-    """Start demos on the same folder; those still running are stopped."""
-    demos: list[Demo] = []
-
-    def run() -> Demo:
-        demos.append(Demo(tmp_path))
-        return demos[-1]
-
-    yield run
-    for demo in demos:
-        if demo.process.poll() is None:
-            demo.stop()
+RunDemo = Callable[[], Demo]
 
 
 def refusal(folder: Path, port: str) -> str:
@@ -102,7 +32,7 @@ def refusal(folder: Path, port: str) -> str:
     return result.stderr
 
 
-def test_the_first_run_shows_a_community_with_news_for_those_who_log_in(run_demo: Callable[[], Demo]) -> None:
+def test_the_first_run_shows_a_community_with_news_for_those_who_log_in(run_demo: RunDemo) -> None:
     demo = run_demo()
     guest = Guest(demo.url)
 
@@ -115,7 +45,7 @@ def test_the_first_run_shows_a_community_with_news_for_those_who_log_in(run_demo
     assert demo.stop() == 0
 
 
-def test_the_second_run_keeps_what_people_did(run_demo: Callable[[], Demo]) -> None:
+def test_the_second_run_keeps_what_people_did(run_demo: RunDemo) -> None:
     first = run_demo()
     guest = Guest(first.url)
     guest.send("/login", username=GUIDES[0], password=PASSWORD)
@@ -128,7 +58,7 @@ def test_the_second_run_keeps_what_people_did(run_demo: Callable[[], Demo]) -> N
     assert guest.open("/").count("Still here tomorrow?") == 1
 
 
-def test_the_database_is_made_by_the_migrations_in_wal_mode(run_demo: Callable[[], Demo], tmp_path: Path) -> None:
+def test_the_database_is_made_by_the_migrations_in_wal_mode(run_demo: RunDemo, tmp_path: Path) -> None:
     run_demo()
 
     with closing(sqlite3.connect(tmp_path / "microblog.sqlite")) as connection:
@@ -152,3 +82,70 @@ def test_a_port_that_is_taken_is_named_with_the_way_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("port", ["http", "-1", "65536", "5.5"])
 def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
     assert refusal(tmp_path, port) == f"Error: PORT must be a number up to 65535, got {port!r}.\n"
+
+
+def test_the_guides_have_messages_of_every_kind_some_seen_and_some_not(run_demo: RunDemo) -> None:
+    demo = run_demo()
+
+    for name in GUIDES:
+        guest = Guest(demo.url).log_in(name)
+        page = guest.open("/messages")
+        assert guest.unread() > 3
+        for kind in ("Private messages", "Mentions", "New followers", "Announcements"):
+            assert kind in page, (name, kind)
+        assert "and 3 more" in page
+        assert page.count("Mark unseen") > guest.unread()
+        assert page.count("notify-message-unseen") == guest.unread()
+
+
+def test_what_was_unread_before_has_been_mailed(run_demo: RunDemo) -> None:
+    guest = Guest(run_demo().url).log_in(GUIDES[0])
+
+    page = eventually(lambda: "notifications</a>" in guest.open("/mail/") and guest.open("/mail/"))
+
+    mail = re.search(r'href="(/mail/[0-9a-f-]+)"', str(page))
+    assert mail
+    assert "List-Unsubscribe" in guest.open(mail[1])
+
+
+def test_a_message_left_unread_comes_as_mail_whose_link_marks_it_seen(run_demo: RunDemo) -> None:
+    demo = run_demo()
+    reader, writer = (Guest(demo.url).log_in(name) for name in GUIDES)
+    reader.see_all()
+    assert reader.unread() == 0
+
+    writer.send(f"/send_message/{GUIDES[0]}", body="Is the kettle on?")
+
+    assert reader.unread() == 1
+    subject = f"[Microblog] Private message from {GUIDES[1]}"
+    found = eventually(lambda: re.search(rf'href="(/mail/[0-9a-f-]+)">{re.escape(subject)}<', reader.open("/mail/")))
+    assert found
+    letter = reader.open(f"{found[1]}/html")
+    assert "Is the kettle on?" in letter
+    link = re.search(rf'href="{re.escape(demo.url)}(messages/[^"]+)"', letter)
+    assert link
+    reader.open(link[1])
+    assert reader.unread() == 0
+
+
+def test_an_announcement_is_brought_to_everybody_by_the_scheduler(run_demo: RunDemo) -> None:
+    demo = run_demo()
+    reader, admin = Guest(demo.url).log_in(GUIDES[1]), Guest(demo.url).log_in(ADMINISTRATOR)
+
+    admin.send("/announce", headline="Back at ten.", text="The database moves.", is_maintenance="y")
+
+    eventually(lambda: "The database moves." in reader.open("/messages"))
+    eventually(lambda: re.search(r"data-notify-text[^>]*>Back at ten\.<", reader.open("/explore")))
+    eventually(lambda: "Back at ten." in reader.open("/mail/"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="asks Linux which processes there are")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_running_however_the_demo_ends(run_demo: RunDemo, tmp_path: Path, how: signal.Signals) -> None:
+    demo = run_demo()
+    eventually(lambda: len(processes_of(tmp_path)) == 2)
+
+    status = demo.end(how)
+
+    assert status == (-how if how is signal.SIGKILL else 0)
+    eventually(lambda: processes_of(tmp_path) == [])

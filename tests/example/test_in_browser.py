@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING
 import pytest
 from flask import Flask
 
+from examples.microblog.demo.community import GUIDES
+from examples.microblog.demo.community import PASSWORD as DEMO_PASSWORD
 from examples.microblog.exports import runner
-from examples.microblog.extensions import db
+from examples.microblog.extensions import db, notify
 from examples.microblog.models import Task, TaskState, User
+from tests.example.running import Demo, Guest, eventually
 from tests.example.visitor import PASSWORD, Visitor
 from tests.live import LiveServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+PAGES: tuple[str, ...] = ("/", "/user/alice", "/user/alice/followers", "/user/bob", "/post/1", "/profile", "/exports/")
+PAGES += ("/messages", "/preferences", "/send_message/bob")
 
 Window = Callable[[str], "Page"]
 
@@ -53,15 +59,20 @@ def window(browser: Browser, site: LiveServer) -> Iterator[Window]:
             page.set_default_timeout(10_000)
             page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.goto("/login")
-            page.get_by_label("Username").fill(username)
-            page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_role("button", name="Log in").click()
-            page.wait_for_url("/")
+            log_in(page, username)
             return page
 
         yield open_window
     assert complaints == []
+
+
+def log_in(page: Page, username: str, password: str = PASSWORD) -> None:
+    """Come in by the form."""
+    page.goto("/login")
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("/")
 
 
 def badge(page: Page, name: str, text: str) -> None:
@@ -173,7 +184,7 @@ def test_the_pages_fit_a_small_screen(window: Window, people: dict[str, Visitor]
     alice = window("alice")
     alice.set_viewport_size({"width": 320, "height": 640})
 
-    for path in ("/", "/explore", "/user/alice", "/user/alice/followers", "/profile", "/exports/"):
+    for path in (*PAGES, "/explore"):
         alice.goto(path)
         assert alice.evaluate("document.documentElement.scrollWidth") <= 320, path
 
@@ -183,11 +194,14 @@ def test_nothing_to_press_is_smaller_than_44_pixels(window: Window, people: dict
     alice = window("alice")
     alice.set_viewport_size({"width": 360, "height": 740})
 
-    for path in ("/", "/user/alice", "/user/alice/followers", "/profile", "/exports/"):
+    for path in PAGES:
         alice.goto(path)
         small = alice.evaluate(
-            """() => [...document.querySelectorAll("button, input:not([type=hidden]), textarea, a")]
-                .filter((element) => element.checkVisibility() && !element.matches(".skip, p:not(.byline) > a"))
+            """() => [...document.querySelectorAll("button, input:not([type=hidden]), textarea, select, a")]
+                // A box is ticked by its whole label.
+                .map((element) => element.type === "checkbox" ? element.closest("label") : element)
+                .filter((element) => element.checkVisibility())
+                .filter((element) => !element.matches(".skip, p:not(.byline) > a, .notify-message-body a"))
                 .filter((element) => Math.round(element.getBoundingClientRect().height) < 44)
                 .map((element) => element.outerHTML)"""
         )
@@ -202,3 +216,107 @@ def test_the_page_tells_how_many_characters_are_left(window: Window) -> None:
     alice.get_by_text("10 left").wait_for()
     field.fill("x" * 283)
     alice.get_by_text("3 too many").wait_for()
+
+
+def test_two_people_write_to_each_other_and_each_sees_it_at_once(window: Window) -> None:
+    alice, bob = window("alice"), window("bob")
+    badge(alice, "unread_message_count", "1")  # the welcome
+
+    bob.goto("/user/alice")
+    bob.get_by_role("link", name="Message", exact=True).click()
+    bob.get_by_label("Your message").fill("Is the kettle on?")
+    bob.get_by_role("button", name="Send").click()
+
+    badge(alice, "unread_message_count", "2")
+    alice.locator(".notify-widget").get_by_text("Is the kettle on?").wait_for()
+    alice.goto("/messages")
+    alice.get_by_role("link", name="Reply to bob").click()
+    alice.get_by_label("Your message").fill("It is.")
+    alice.get_by_role("button", name="Send").click()
+    # Bob was shown the inbox after he wrote, and with it the welcome.
+    badge(bob, "unread_message_count", "1")
+
+
+def test_the_bell_opens_by_keyboard_and_shows_what_is_new(window: Window, people: dict[str, Visitor]) -> None:
+    people["bob"].write_to("alice", "Is the kettle on?")
+    alice = window("alice")
+
+    alice.get_by_role("button", name="Messages").focus()
+    alice.keyboard.press("Enter")
+
+    panel = alice.get_by_role("region", name="Messages")
+    panel.get_by_text("Is the kettle on?").wait_for()
+    panel.get_by_role("button", name="Mark all seen").click()
+    alice.locator('[data-notify-badge="unread_message_count"]').wait_for(state="hidden")
+    alice.keyboard.press("Escape")
+    panel.wait_for(state="hidden")
+
+
+def test_following_a_mention_to_its_post_marks_it_seen(window: Window, people: dict[str, Visitor]) -> None:
+    people["bob"].post("Ask @alice.")
+    alice = window("alice")
+    badge(alice, "unread_message_count", "2")
+
+    alice.locator(".notify-widget").get_by_role("link", name="Ask @alice.").click()
+
+    alice.wait_for_url("/post/*")
+    badge(alice, "unread_message_count", "1")
+
+
+def test_maintenance_is_shown_on_pages_that_are_open(window: Window, app: Flask) -> None:
+    alice = window("alice")
+    assert not alice.locator(".banner").is_visible()
+
+    with app.app_context():
+        notify.broadcast("maintenance", "Back at ten.")
+        db.session.commit()
+
+    alice.locator(".banner").get_by_text("Back at ten.").wait_for()
+    with app.app_context():
+        db.session.get_one(User, 1).remove_notification("maintenance")
+        db.session.commit()
+    alice.locator(".banner").wait_for(state="hidden")
+
+
+def test_messages_can_be_read_and_written_without_javascript(
+    browser: Browser, site: LiveServer, people: dict[str, Visitor]
+) -> None:
+    people["bob"].write_to("alice", "Is the kettle on?")
+    with browser.new_context(base_url=site.url, java_script_enabled=False) as context:
+        alice = context.new_page()
+        log_in(alice, "alice")
+
+        alice.get_by_role("link", name="Messages 2 unseen").click()
+        alice.get_by_text("Is the kettle on?").wait_for()
+        alice.get_by_role("link", name="Reply to bob").click()
+        alice.get_by_label("Your message").fill("It is.")
+        alice.get_by_role("button", name="Send").click()
+        alice.wait_for_url("/messages")
+        alice.get_by_role("button", name="Mark all seen").click()
+
+        assert not alice.locator('[data-notify-badge="unread_message_count"]').is_visible()
+    assert people["bob"].messages()[0]["body"] == "It is."
+
+
+def test_the_link_of_a_mail_leads_out_of_its_frame_and_marks_the_message_seen(
+    browser: Browser, run_demo: Callable[[], Demo]
+) -> None:
+    demo = run_demo()
+    reader, writer = (Guest(demo.url).log_in(name) for name in GUIDES)
+    reader.see_all()
+    writer.send(f"/send_message/{GUIDES[0]}", body="Is the kettle on?")
+    eventually(lambda: f"Private message from {GUIDES[1]}" in reader.open("/mail/"))
+    with browser.new_context(base_url=demo.url) as context:
+        page = context.new_page()
+        log_in(page, GUIDES[0], password=DEMO_PASSWORD)
+        badge(page, "unread_message_count", "1")
+        page.goto("/mail/")
+        page.get_by_role("link", name=f"[Microblog] Private message from {GUIDES[1]}").click()
+
+        letter = page.frame_locator("iframe.letter")
+        letter.get_by_text("Is the kettle on?").wait_for()
+        letter.get_by_role("link", name="Open").click()
+
+        page.wait_for_url("**/messages/*")
+        assert not page.locator('[data-notify-badge="unread_message_count"]').is_visible()
+    assert reader.unread() == 0

@@ -24,6 +24,29 @@ class Visitor:
         assert response.status_code == status, response.text
         return response.text
 
+    def visit(self, path: str, status: int = 200) -> TestResponse:
+        """Go to a page as a person does, who follows a link: browsers say so in headers."""
+        headers = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+        response = self.client.get(path, headers=headers)
+        assert response.status_code == status, response.text
+        return response
+
+    def write_to(self, username: str, text: str) -> TestResponse:
+        """Write a private message."""
+        return self.send(f"/send_message/{username}", body=text)
+
+    @property
+    def unread(self) -> int:
+        """How many messages are new."""
+        return int(self.live("unread_message_count") or 0)
+
+    def messages(self, **filters: str) -> list[dict[str, Any]]:
+        """Return the newest messages, without the welcome that everybody gets."""
+        response = self.client.get("/messages", query_string=filters, headers={"Accept": "application/json"})
+        assert response.status_code == 200, response.text
+        messages = cast("dict[str, Any]", response.json)["messages"]
+        return [message for message in messages if not message["subject"].startswith("Welcome")]
+
     def send(self, page: str, action: str | None = None, **fields: Any) -> TestResponse:
         """Fill in the form of a page and send it, with its CSRF token, to *action* (by default the page)."""
         found = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', self.open(page))

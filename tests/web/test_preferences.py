@@ -74,7 +74,8 @@ def fields(html: str) -> dict[str, Any]:
 
 def field_of(html: str, label: str) -> str:
     """Return the name of the field with that label."""
-    return re.findall(rf'<label [^>]*for="([^"]+)">{label}<', html)[0]
+    found: list[str] = re.findall(rf'<label [^>]*for="([^"]+)">{label}<', html)
+    return found[0]
 
 
 def save(site: Site, key: Any, labelled: dict[str, str] | None = None, **changes: Any) -> Any:

@@ -10,6 +10,7 @@ from flask_login import current_user, login_required, login_user, logout_user
 from sqlalchemy.exc import IntegrityError
 
 from ..extensions import db
+from ..message_types import welcome
 from ..models import User
 from .forms import LoginForm, RegistrationForm
 
@@ -60,6 +61,7 @@ def _create_user(form: RegistrationForm) -> User | None:
     user.set_password(form.password.data)
     db.session.add(user)
     try:
+        welcome(user)
         db.session.commit()
     except IntegrityError:
         # Somebody else took the name or the address after the form was checked.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
+import signal
 import socket
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 from flask import Flask, current_app
@@ -19,22 +22,37 @@ from werkzeug.serving import make_server
 from ..extensions import db
 from ..times import utcnow
 from . import community
+from .catcher import catch_mail
+from .scheduler import scheduler
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
 MAX_PORT = 65535
-#: Seconds for each post: slow enough to watch.
-EXPORT_PACE = 0.8
+
+#: What is to be seen happening, happens soon.
+SETTINGS = {
+    # Seconds for each post of an export: slow enough to watch.
+    "EXPORT_PACE": 0.8,
+    # What one leaves unread for so many seconds is mailed.
+    "NOTIFY_OFTEN_DELAY": 20,
+    # An announcement to everybody takes the way that it takes in a large community.
+    "NOTIFY_INLINE_RECIPIENTS": 5,
+}
 
 WELCOME = """
 The microblog is at {address}
 
 Log in as  {first}  in this window and as  {second}  in a private one
 (both have the password "{password}"), and look at both side by side:
-write a post as one, or follow the other, and watch the numbers beside
-Home and Followers change. Under Exports a bar shows how far the work is.
+write to each other from the profiles, mention one another with an @ in a
+post, or follow somebody, and watch the bell and the numbers change.
 
-Press Ctrl+C to stop.
+What is left unread for {delay} seconds comes as mail. No mail leaves this
+computer: it lies at {address}mail/
+{admin} is an administrator: announce something to everybody at
+{address}announce
+
+Press Ctrl+C to stop. What follows is what the scheduler does.
 """
 
 
@@ -46,19 +64,44 @@ def init_app(app: Flask) -> None:
 @click.command()
 @with_appcontext
 def demo() -> None:
-    """Serve the microblog with a small community in it.
+    """Serve the microblog with a small community in it, and a scheduler beside it.
 
     The database is made at the first run and kept. PORT chooses the port.
     """
-    listener = _listen(_port())
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    _prepare_database(Path(app.instance_path))
-    community.fill(utcnow())
-    app.config["EXPORT_PACE"] = EXPORT_PACE
-    address = f"http://{HOST}:{listener.getsockname()[1]}/"
-    first, second = community.GUIDES
-    click.echo(WELCOME.format(address=address, first=first, second=second, password=community.PASSWORD))
-    _serve(app, listener)
+    for how in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(how, _end)
+    folder = Path(current_app.instance_path)
+    with closing(_listen(_port())) as listener, ExitStack() as stack:
+        address = f"http://{HOST}:{listener.getsockname()[1]}/"
+        mail_port = stack.enter_context(catch_mail(HOST, folder / "mail"))
+        app = _configured(
+            NOTIFY_BASE_URL=address.rstrip("/"),
+            MAIL_SERVER=HOST,
+            MAIL_PORT=mail_port,
+            LETTERBOX_FOLDER=str(folder / "mail"),
+        )
+        with app.test_request_context(base_url=address):
+            _prepare_database(folder)
+            community.fill(utcnow())
+        _greet(app, address)
+        stack.enter_context(scheduler())
+        _serve(app, listener)
+
+
+def _end(_signal: int, _frame: Any) -> NoReturn:
+    # Whatever is at work, it ends, and with it what was started beside it.
+    raise SystemExit(0)
+
+
+def _configured(**settings: Any) -> Flask:
+    """Build the application anew, as the scheduler will: from the environment, which it inherits."""
+    from .. import create_app
+
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(f"MICROBLOG_{name}", json.dumps(value))
+    for name, value in settings.items():
+        os.environ[f"MICROBLOG_{name}"] = json.dumps(value)
+    return create_app()
 
 
 def _port() -> int:
@@ -76,6 +119,7 @@ def _listen(port: int) -> socket.socket:
     try:
         listener.bind((HOST, port))
     except OSError as error:
+        listener.close()
         trouble = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
         other = port + 1 if port < MAX_PORT else DEFAULT_PORT
         raise click.ClickException(f"Port {port} {trouble}; choose another, as in PORT={other} make demo.") from None
@@ -93,11 +137,21 @@ def _prepare_database(folder: Path) -> None:
     upgrade()
 
 
+def _greet(app: Flask, address: str) -> None:
+    first, second = community.GUIDES
+    click.echo(
+        WELCOME.format(
+            address=address,
+            first=first,
+            second=second,
+            password=community.PASSWORD,
+            admin=community.ADMINISTRATOR.capitalize(),
+            delay=app.config["NOTIFY_OFTEN_DELAY"],
+        )
+    )
+
+
 def _serve(app: Flask, listener: socket.socket) -> None:
     # A line for every poll would bury what matters.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = make_server(HOST, 0, app, threaded=True, fd=listener.fileno())
-    try:
-        server.serve_forever()
-    finally:
-        listener.close()
+    make_server(HOST, 0, app, threaded=True, fd=listener.fileno()).serve_forever()

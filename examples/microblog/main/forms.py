@@ -9,7 +9,8 @@ from wtforms.validators import DataRequired, Length
 from ..models.post import MAX_LENGTH
 
 
-def _tidy(text: str | None) -> str:
+def tidy(text: str | None) -> str:
+    """Return a text without white space around it."""
     # Browsers send line breaks as two characters; people count one.
     return (text or "").replace("\r\n", "\n").strip()
 
@@ -19,7 +20,7 @@ class PostForm(FlaskForm):  # type: ignore[misc]
 
     body = TextAreaField(
         "What is on your mind?",
-        filters=[_tidy],
+        filters=[tidy],
         validators=[
             DataRequired(message="A post needs a few words."),
             Length(max=MAX_LENGTH, message=f"At most {MAX_LENGTH} characters, please."),
@@ -34,7 +35,7 @@ class ProfileForm(FlaskForm):  # type: ignore[misc]
 
     about_me = TextAreaField(
         "About me",
-        filters=[_tidy],
+        filters=[tidy],
         description="A line or two, at most 160 characters.",
         validators=[Length(max=160)],
         render_kw={"rows": 3},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,8 +24,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from .. import avatars, feed, following
-from ..extensions import db
-from ..models import Follow, User
+from ..extensions import db, notify
+from ..models import Follow, Post, User
 from .forms import ButtonForm, PostForm, ProfileForm
 
 blueprint = Blueprint("main", __name__)
@@ -57,15 +58,50 @@ def home() -> ResponseReturnValue:
 @blueprint.get("/explore")
 def explore() -> str:
     """Show what everybody writes."""
-    posts = _page_of(feed.everything(), "POSTS_PER_PAGE")
+    posts = _page_of(feed.everything(current_user), "POSTS_PER_PAGE")
     return render_template("main/explore.html", posts=posts)
+
+
+@blueprint.get("/post/<int:post_id>")
+def post(post_id: int) -> str:
+    """Show one post; messages about it are thereby seen."""
+    found = _post_or_404(post_id)
+    if notify.seen_by_visit(found):
+        db.session.commit()
+    return render_template("main/post.html", post=found)
+
+
+@blueprint.post("/post/<int:post_id>/delete")
+@login_required  # type: ignore[untyped-decorator]
+def delete_post(post_id: int) -> ResponseReturnValue:
+    """Delete a post of one's own."""
+    found = _post_or_404(post_id)
+    if found.author != current_user:
+        abort(403)
+    feed.delete(found)
+    db.session.commit()
+    flash("Your post is gone.")
+    return redirect(url_for("main.profile", username=current_user.username))
+
+
+@blueprint.post("/post/<int:post_id>/hide", defaults={"change": feed.hide}, endpoint="hide_post")
+@blueprint.post("/post/<int:post_id>/show", defaults={"change": feed.show}, endpoint="show_post")
+@login_required  # type: ignore[untyped-decorator]
+def moderate(post_id: int, change: Callable[[Post], None]) -> ResponseReturnValue:
+    """Take somebody's post off the pages, or put it back."""
+    found = _post_or_404(post_id)
+    if not current_user.is_admin:
+        abort(403)
+    change(found)
+    db.session.commit()
+    return redirect(url_for("main.post", post_id=post_id))
 
 
 @blueprint.get("/user/<username>")
 def profile(username: str) -> str:
     """Show one person and what they wrote."""
     user = _user_or_404(username)
-    query = feed.everything().filter_by(author_id=user.id)
+    query = feed.everything(current_user).filter_by(author_id=user.id)
     followers, followed = following.counts(user)
     return render_template(
         "main/profile.html",
@@ -99,6 +135,7 @@ def followers(username: str) -> str:
     seen_id = user.followers_seen_id
     if user == current_user:
         following.look_at_followers(user)
+        notify.seen_by_visit(user)
         db.session.commit()
     query = (
         sa.select(Follow).filter_by(followed_id=user.id).options(joinedload(Follow.follower)).order_by(Follow.id.desc())
@@ -159,6 +196,11 @@ def avatar(username: str) -> Response:
     response.cache_control.public = True
     response.cache_control.max_age = 86400
     return response
+
+
+def _post_or_404(post_id: int) -> Post:
+    found: Post | None = db.session.scalars(feed.everything(current_user).where(Post.id == post_id)).first()
+    return found or abort(404)
 
 
 def _user_or_404(username: str) -> User:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from ..extensions import Model
+from ..extensions import Model, db
 from ..times import UtcDateTime, utcnow
 from .user import User
 
@@ -29,5 +30,20 @@ class Post(Model):
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"))
     body: Mapped[str] = mapped_column(sa.String(MAX_LENGTH))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    # Taken off the pages by an administrator: its author alone can see it.
+    is_hidden: Mapped[bool] = mapped_column(default=False, server_default="0")
 
     author: Mapped[User] = relationship()
+
+    @classmethod
+    def seen_by(cls, reader: User | None) -> sa.ColumnElement[bool]:
+        """Tell of which posts a person, or somebody without an account, can see."""
+        shown = sa.not_(cls.is_hidden)
+        if reader is None or reader.is_anonymous:
+            return shown
+        return sa.true() if reader.is_admin else sa.or_(shown, cls.author_id == reader.id)
+
+    @classmethod
+    def visible_to(cls, recipient: User, ids: Collection[int]) -> set[int]:
+        """Tell which of these posts a person may see: messages about the others say nothing of them."""
+        return set(db.session.scalars(sa.select(cls.id).where(cls.id.in_(ids), cls.seen_by(recipient))))

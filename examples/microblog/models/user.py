@@ -31,6 +31,8 @@ class User(RecipientMixin, UserMixin, Model):  # type: ignore[misc]  # Flask-Log
     # Up to which post of the home feed, and which follow, this person has looked.
     feed_seen_id: Mapped[int] = mapped_column(default=0)
     followers_seen_id: Mapped[int] = mapped_column(default=0)
+    # May announce something to everybody, and take posts off the pages.
+    is_admin: Mapped[bool] = mapped_column(default=False, server_default="0")
 
     def __repr__(self) -> str:
         return f"<User {self.username}>"

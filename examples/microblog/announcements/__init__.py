@@ -1,0 +1,5 @@
+"""What administrators tell everybody."""
+
+from .routes import blueprint
+
+__all__ = ["blueprint"]

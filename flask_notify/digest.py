@@ -83,7 +83,6 @@ def run_once(
     desk = _Desk(models, settings, transport)
     summary.problem = desk.problem
     if summary.problem is not None:
-        logger.warning("No mail goes out: %s", summary.problem)
         return summary
     with outbox.working(models) as work, transport.connection() as wire:
         this = delivery.Round(

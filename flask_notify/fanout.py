@@ -171,24 +171,29 @@ def move_batch(models: Models, settings: Settings, types: Registry, fanout_id: i
     :return: how many recipients were taken off the list; 0 if there is nothing left to take.
     """
     with models.db.session.session_factory() as session:
-        kind = session.scalar(select(models.fanout.c.kind).where(models.fanout.c.id == fanout_id))
-        move = _move_value if kind == "value" else _move_messages
-        moved = move(session, models, settings, types, fanout_id)
+        connection = session.connection(bind_arguments={"clause": models.inbox})
+        mine = models.fanout.c.id == fanout_id
+        kind, content = connection.execute(select(models.fanout.c.kind, models.fanout.c.content).where(mine)).one()
+        if kind == "value":
+            moved = _move_value(session, models, fanout_id)
+        else:
+            moved = _move_messages(session, models, settings, types, fanout_id, content)
         session.commit()
     if moved:
         signals.tell(signals.fanout_moved, fanout_id=fanout_id, moved=moved)
     return moved
 
 
-def _move_messages(session: Session, models: Models, settings: Settings, types: Registry, fanout_id: int) -> int:
+def _move_messages(
+    session: Session, models: Models, settings: Settings, types: Registry, fanout_id: int, content: str
+) -> int:
     connection = session.connection(bind_arguments={"clause": models.inbox})
     taken = claims.take(connection, models, fanout_id, BATCH)
     if not taken:
         _finish(connection, models, fanout_id)
         return 0
-    content = connection.scalar(select(models.fanout.c.content).where(models.fanout.c.id == fanout_id))
     try:
-        one = load(models, settings, types, str(content), session)
+        one = load(models, settings, types, content, session)
     except UnknownType as error:
         _park(connection, models, fanout_id, {key: _reason(error) for key in taken})
         return len(taken)
@@ -260,7 +265,7 @@ def _park(connection: Connection, models: Models, fanout_id: int, reasons: dict[
         connection.execute(insert(models.fanout_recipient), rows)
 
 
-def _move_value(session: Session, models: Models, _settings: Settings, _types: Registry, fanout_id: int) -> int:
+def _move_value(session: Session, models: Models, fanout_id: int) -> int:
     """Give the next recipients, by key, a live value: the list of everybody is the table of users itself."""
     connection = session.connection(bind_arguments={"clause": models.inbox})
     row = claims.take_whole(connection, models, fanout_id)
@@ -270,12 +275,16 @@ def _move_value(session: Session, models: Models, _settings: Settings, _types: R
     rest = func.coalesce(models.inbox.c.created_at, 0.0) <= row.created_at
     if row.progress is not None:
         rest &= key > key.type.python_type(row.progress)
-    everybody = select(key).outerjoin(models.inbox, models.inbox.c.recipient_id == key)
-    keys = connection.scalars(everybody.where(rest).order_by(key).limit(BATCH)).all()
+    everybody = select(key, models.inbox.c.recipient_id).outerjoin(models.inbox, models.inbox.c.recipient_id == key)
+    rows = connection.execute(everybody.where(rest).order_by(key).limit(BATCH)).all()
+    keys = [row[0] for row in rows]
     if not keys:
         _finish(connection, models, fanout_id)
         return 0
-    inbox.advance(connection, models, keys, now=models.clock())
+    if all(row[1] is not None for row in rows):
+        inbox.move_on(connection, models, keys, now=models.clock())
+    else:
+        inbox.advance(connection, models, keys, now=models.clock())
     notifications.give_alike(connection, models, keys, now=models.clock(), **content)
     _note_moved(connection, models, fanout_id, len(keys), progress=str(keys[-1]))
     return len(keys)

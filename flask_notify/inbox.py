@@ -10,7 +10,9 @@ from sqlalchemy import (
     ARRAY,
     Connection,
     Double,
+    Integer,
     Result,
+    ScalarSelect,
     Select,
     any_,
     bindparam,
@@ -27,6 +29,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from .errors import ConfigurationError
 from .models import Models, RecipientKey
+from .statements import IntegerArray
 
 STEP = 1e-6
 """Seconds between two timestamps of one recipient when the clock does not tell them apart."""
@@ -79,6 +82,25 @@ def advance(
     raise ConfigurationError(f"Flask-Notify works on PostgreSQL, MariaDB and SQLite, got {dialect!r}")
 
 
+def move_on(connection: Connection, models: Models, keys: Sequence[RecipientKey], *, now: float) -> None:
+    """Do as :func:`advance` does for inboxes that are there, where nobody asks what they hold.
+
+    :param now: Unix seconds.
+    """
+    if connection.dialect.name in ("mysql", "mariadb"):
+        advance(connection, models, keys, now=now)
+        return
+    cursor = _greater(connection, literal(now, Double), models.inbox.c.cursor + STEP)
+    for batch in _batches(keys, _SQLITE_BATCH):
+        wanted = among(connection, models.inbox.c.recipient_id, batch)
+        if connection.dialect.name == "postgresql":
+            # An UPDATE takes its locks in any order: here all are taken before it begins.
+            key = models.inbox.c.recipient_id
+            ordered = select(key).where(wanted).order_by(key).with_for_update(key_share=True)
+            wanted = key == any_(func.array(ordered.scalar_subquery()))
+        connection.execute(update(models.inbox).where(wanted).values(cursor=cursor))
+
+
 def lock(connection: Connection, models: Models, keys: Sequence[RecipientKey], *, now: float) -> Inboxes:
     """Lock inboxes as :func:`advance` does, and leave it to :func:`count_messages` to move them on.
 
@@ -94,7 +116,7 @@ def lock(connection: Connection, models: Models, keys: Sequence[RecipientKey], *
     else:
         # To lock those that are there and then to make the others would be out of the order.
         locked = advance(connection, models, keys, now=now)
-    return {key: state._replace(cursor=max(now, state.cursor + STEP)) for key, state in locked.items()}
+    return {key: InboxState(max(now, state.cursor + STEP), *state[1:]) for key, state in locked.items()}
 
 
 def _all_are_there(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> bool:
@@ -193,7 +215,7 @@ def _state_columns(models: Models) -> list[ColumnElement[Any]]:
 
 
 def _states(result: Result[Any]) -> Inboxes:
-    return {row[0]: InboxState._make(row[1:]) for row in result}
+    return {row[0]: InboxState._make(row[1:]) for row in result.all()}
 
 
 def _batches(keys: Sequence[RecipientKey], size: int) -> Iterator[list[RecipientKey]]:
@@ -209,7 +231,7 @@ def among(
     if connection.dialect.name != "postgresql":
         return column.in_(keys)
     # One array, however many keys: a list of parameters would end at 65,535 of them.
-    array = ARRAY(column.type)
+    array: Any = IntegerArray.of(column.type) if isinstance(column.type, Integer) else ARRAY(column.type)
     return column == any_(type_coerce(bindparam(None, list(keys), array), array))
 
 
@@ -221,6 +243,7 @@ def count_messages(
     due_at: float | None = None,
     *,
     now: float | None = None,
+    settle: bool = False,
 ) -> None:
     """Note that messages of locked inboxes have changed: pages are told the count anew.
 
@@ -228,6 +251,7 @@ def count_messages(
     :param due_at: Unix seconds at which a new one is to be mailed, or None.
     :param now: Unix seconds for inboxes whose cursors have not been moved on yet (see
         :func:`lock`), or None.
+    :param settle: whether some may owe no mail any more; see :func:`settle_due`.
     """
     inbox = models.inbox.c
     cursor: ColumnElement[float] = inbox.cursor
@@ -240,6 +264,8 @@ def count_messages(
     if due_at is not None:
         due = literal(due_at, Double)
         values["mail_due_at"] = case((inbox.mail_due_at < due, inbox.mail_due_at), else_=due)
+    if settle:
+        values["mail_due_at"] = _first_due(models)
     for batch in _batches(keys, _SQLITE_BATCH):
         wanted = among(connection, inbox.recipient_id, batch)
         connection.execute(update(models.inbox).where(wanted).values(values))
@@ -249,26 +275,29 @@ def _greater(connection: Connection, *values: ColumnElement[float]) -> ColumnEle
     return func.max(*values) if connection.dialect.name == "sqlite" else func.greatest(*values)
 
 
-def adjust(connection: Connection, models: Models, deltas: Mapping[RecipientKey, int]) -> None:
-    """Add to the counts of unseen messages of locked inboxes, and let pages be told."""
+def adjust(connection: Connection, models: Models, deltas: Mapping[RecipientKey, int], *, settle: bool = False) -> None:
+    """Add to the counts of unseen messages of locked inboxes, and let pages be told.
+
+    :param settle: whether to set when their next mail is due, as :func:`settle_due` does.
+    """
     by_delta: dict[int, list[RecipientKey]] = {}
     for key, delta in deltas.items():
         by_delta.setdefault(delta, []).append(key)
     for delta, keys in by_delta.items():
-        count_messages(connection, models, keys, delta)
+        count_messages(connection, models, keys, delta, settle=settle)
 
 
 def settle_due(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> None:
     """Set when the next mail of locked inboxes is due: when the first unseen message that owes one is."""
-    message = models.message.c
-    first = (
-        select(func.min(message.mail_due_at))
-        .where(message.recipient_id == models.inbox.c.recipient_id, message.seen_at.is_(None))
-        .scalar_subquery()
-    )
     for batch in _batches(keys, _SQLITE_BATCH):
         wanted = among(connection, models.inbox.c.recipient_id, batch)
-        connection.execute(update(models.inbox).where(wanted).values(mail_due_at=first))
+        connection.execute(update(models.inbox).where(wanted).values(mail_due_at=_first_due(models)))
+
+
+def _first_due(models: Models) -> ScalarSelect[Any]:
+    message = models.message.c
+    mine = message.recipient_id == models.inbox.c.recipient_id
+    return select(func.min(message.mail_due_at)).where(mine, message.seen_at.is_(None)).scalar_subquery()
 
 
 def make(connection: Connection, models: Models, key: RecipientKey) -> None:

@@ -16,6 +16,7 @@ from .richtext import check_url, sanitise
 from .rules import MailMode
 
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class Text(NamedTuple):
@@ -147,7 +148,7 @@ def make_text(subject: object, body: object, url: object) -> Text:
     rich = isinstance(body, Markup)
     text = None if body is None or body == "" else sanitise(str(body)) if rich else str(body)
     for part in (line, text or ""):
-        if "\0" in part or any("\ud800" <= char <= "\udfff" for char in part):
+        if _NO_TEXT.search(part):
             raise InvalidMessage("A message must be text that UTF-8 can hold, without NUL characters")
     return Text(line, text, None if url is None else check_url(str(url)), rich and text is not None)
 

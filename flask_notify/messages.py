@@ -249,17 +249,33 @@ def _insert(connection: Connection, models: Models, entries: Sequence[_Entry], i
     for entry in entries:
         copy = entry.copy
         newest = copy.cursor == inboxes[copy.key].cursor
-        what = (id(copy.outgoing), copy.text, entry.decision, entry.due_at, entry.count, newest)
+        what = (id(copy.outgoing), entry.decision, entry.due_at, entry.count, newest, copy.text)
         alike.setdefault(what, []).append(entry)
-    alone: list[_Entry] = []
-    for (*_, newest), group in alike.items():
+    rendered: dict[Any, list[_Entry]] = {}
+    for (*what, newest, _), group in alike.items():
         if newest and len(group) >= _FEW:
             _insert_alike(connection, models, group, now)
+        else:
+            rendered.setdefault(tuple(what), []).extend(group)
+    alone: list[_Entry] = []
+    for group in rendered.values():
+        if len(group) >= _FEW and connection.dialect.name == "postgresql":
+            _insert_rendered(connection, models, group, now)
         else:
             alone += group
     if alone:
         rows = [{**_values(entry, now), "recipient_id": entry.copy.key, "cursor": entry.copy.cursor} for entry in alone]
         connection.execute(insert(models.message), rows)
+
+
+def _insert_rendered(connection: Connection, models: Models, entries: Sequence[_Entry], now: float) -> None:
+    """Insert messages that differ in their texts, too, by one statement; PostgreSQL's drivers are slow at many."""
+    names = ["recipient_id", "cursor", *Text._fields]
+    rows = [(entry.copy.key, entry.copy.cursor, *entry.copy.text) for entry in entries]
+    source = statements.recordset(models.message, names, rows)
+    same = {name: value for name, value in _values(entries[0], now).items() if name not in names}
+    selected = select(*source.c, *statements.constants(models.message, same)).order_by(source.c.recipient_id)
+    connection.execute(insert(models.message).from_select([*names, *same], selected))
 
 
 def _insert_alike(connection: Connection, models: Models, entries: Sequence[_Entry], now: float) -> None:

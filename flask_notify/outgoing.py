@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
@@ -45,7 +46,7 @@ class Outgoing:
         """Whether nothing of it has to be rendered for the recipient."""
         return self.kind is System and self.function is None
 
-    @property
+    @cached_property
     def group_key(self) -> str | None:
         """What messages have in common of which one unseen is enough; None if each counts."""
         if self.kind.collapse is None or self.target_type is None:

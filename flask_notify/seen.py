@@ -67,10 +67,8 @@ class SeenChange(emission.Change):
             if change._changed:
                 sign = -1 if change.seen else 1
                 deltas[change.key] = deltas.get(change.key, 0) + sign * change._changed
-        inbox.adjust(connection, models, deltas)
-        owing = [key for key in deltas if inboxes[key].mail_due_at is not None]
-        if owing:
-            inbox.settle_due(connection, models, owing)
+        owing = any(inboxes[key].mail_due_at is not None for key in deltas)
+        inbox.adjust(connection, models, deltas, settle=owing)
 
     def _update(self, at: float) -> Update:
         message = self.models.message.c

@@ -13,9 +13,11 @@ import sqlalchemy as sa
 import sqlalchemy.orm as so
 from flask import Flask
 from flask_login import LoginManager, UserMixin, login_user
+from flask_mail import Mail
 from flask_sqlalchemy import SQLAlchemy
 
-from flask_notify import MessageType, Notify, RecipientMixin
+from flask_notify import MessageType, Notify, RecipientMixin, digest, expiry
+from flask_notify.transport import FlaskMailTransport
 
 db = SQLAlchemy()
 login = LoginManager()
@@ -47,7 +49,11 @@ class Announced(MessageType):
 application = Flask(__name__)
 application.config["SECRET_KEY"] = "benchmark"
 application.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE_URL"]
+application.config["MAIL_PORT"] = int(os.environ.get("MAIL_PORT", "25"))
+application.config["MAIL_DEFAULT_SENDER"] = "Benchmark <benchmark@example.com>"
+application.config["NOTIFY_BASE_URL"] = "https://example.com"
 db.init_app(application)
+Mail(application)
 login.init_app(application)
 notify.init_app(application)
 # That there is no scheduler is meant so: whoever emits moves what was emitted, and is timed.
@@ -71,6 +77,10 @@ def create_schema() -> None:
     """Make the tables."""
     with application.app_context():
         db.create_all()
+
+
+def ready() -> None:
+    """Answer as soon as everything is imported."""
 
 
 def tell(recipients: int) -> float:
@@ -138,3 +148,36 @@ def largest_transaction(recipients: int) -> int:
 def peak_memory() -> int:
     """Return the most memory that this process ever had, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def delete_plainly() -> dict[str, float]:
+    """Remove the old messages that were seen by one statement, and return the seconds that it took."""
+    old = notify.clock() - settings().remove_after * 3600
+    statement = sa.text("DELETE FROM notify_message WHERE created_at < :old AND seen_at IS NOT NULL")
+    with application.app_context():
+        begin = perf_counter()
+        db.session.execute(statement, {"old": old})
+        db.session.commit()
+        return {"seconds": perf_counter() - begin}
+
+
+def expire() -> dict[str, float]:
+    """Remove what is old as the job does; return the seconds that it took, and the rows of the largest batch."""
+    with application.app_context():
+        begin = perf_counter()
+        batches = [batch.removed for batch in expiry.expire(notify.models, settings(), now=notify.clock())]
+        return {"seconds": perf_counter() - begin, "largest": max(batches)}
+
+
+def settings() -> Any:
+    """Return the application's settings."""
+    return application.extensions["notify"].settings
+
+
+def send_mail() -> dict[str, float]:
+    """Send all mail that is due as the job does, and return how many mails and how many seconds it were."""
+    with application.app_context():
+        begin = perf_counter()
+        transport = FlaskMailTransport(application, settings().mail_timeout)
+        summary = digest.run_once(notify.models, settings(), transport)
+        return {"sent": summary.outcomes["sent"], "seconds": perf_counter() - begin}

@@ -93,6 +93,10 @@ def create_schema() -> None:
         db.create_all()
 
 
+def ready() -> None:
+    """Answer as soon as everything is imported."""
+
+
 def tell(recipients: int) -> float:
     """Send users a message each, in one transaction, and return the seconds that it took."""
     with application.app_context():
@@ -108,7 +112,8 @@ def tell(recipients: int) -> float:
 def _count_anew(user: User) -> None:
     # As the tutorial does it: count, delete, insert.
     unread = sa.select(sa.func.count()).where(
-        Message.recipient_id == user.id, Message.timestamp > (user.last_seen or datetime(1900, 1, 1))  # noqa: DTZ001
+        Message.recipient_id == user.id,
+        Message.timestamp > (user.last_seen or datetime(1900, 1, 1)),  # noqa: DTZ001
     )
     count = db.session.scalar(unread)
     name = "unread_message_count"

@@ -17,11 +17,12 @@ class Contender(AbstractContextManager["Contender"]):
     """A module under ``contenders`` in a process of its own, at work on one database.
 
     :param app: the module's name; what it is asked are its functions.
+    :param extra: what else is in its environment.
     """
 
-    def __init__(self, app: str, url: str) -> None:
+    def __init__(self, app: str, url: str, **extra: str) -> None:
         self._app = app
-        self._environment = environment({"DATABASE_URL": url})
+        self._environment = environment({"DATABASE_URL": url, **extra})
 
     def __enter__(self) -> Contender:
         self._process = subprocess.Popen(

@@ -26,10 +26,13 @@ def machine() -> str:
     return f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GB of memory"
 
 
-def versions() -> str:
-    """Return the versions of everything that takes part, but the databases."""
+def versions(*more: str) -> str:
+    """Return the versions of everything that takes part, but the databases.
+
+    :param more: packages of one benchmark alone.
+    """
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return ", ".join([python, *(f"{package} {version(package)}" for package in PACKAGES)])
+    return ", ".join([python, *(f"{package} {version(package)}" for package in (*PACKAGES, *more))])
 
 
 def _processor() -> str:

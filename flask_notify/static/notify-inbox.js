@@ -100,6 +100,8 @@ async function markShown() {
 /** @param {string} url */
 async function load(url) {
   const response = await fetch(url, { headers: { Accept: "text/html" } }).catch(() => null);
+  // Another account: whatever this page shows is not that user's.
+  if (response?.ok && response.headers.get("X-Notify-User") !== tag.dataset.notifyOf) return location.reload();
   return response?.ok && !response.redirected ? new DOMParser().parseFromString(await response.text(), "text/html") : null;
 }
 

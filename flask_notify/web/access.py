@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from ..config import Settings
 from ..recipient import RecipientMixin, models_of
-from .poll import current_recipient
+from .poll import current_recipient, recipient_key
 
 View = Callable[..., ResponseReturnValue]
 
@@ -32,7 +32,11 @@ def for_recipients(view: View) -> View:
     @wraps(view)
     def refuse_others(**arguments: Any) -> ResponseReturnValue:
         user = current_recipient()
-        return private(_ask_to_log_in() if user is None else view(user, **arguments))
+        if user is None:
+            return private(_ask_to_log_in())
+        response = private(view(user, **arguments))
+        response.headers["X-Notify-User"] = alias_of(user)
+        return response
 
     return refuse_others
 
@@ -55,6 +59,11 @@ def refuse(status: int, message: str) -> Response:
     response = jsonify(error=message)
     response.status_code = status
     return response
+
+
+def alias_of(user: RecipientMixin) -> str:
+    """Return what tells a user from others, and says nothing else; pages and polls have it, too."""
+    return str(current_app.extensions["notify"].signer.alias(str(recipient_key(user))))
 
 
 def settings() -> Settings:

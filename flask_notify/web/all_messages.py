@@ -19,6 +19,7 @@ from ..recipient import RecipientMixin, models_of
 from . import times
 from .access import for_recipients, refuse, settings, wants_json
 from .hooks import Hooks, find_user, may_administrate
+from .parts import frame
 from .poll import recipient_key
 from .rows import When, when
 
@@ -70,7 +71,8 @@ def all_messages(user: RecipientMixin) -> ResponseReturnValue:
     older, newer = _url(name, overview.older), _url(name, overview.newer)
     if wants_json():
         return jsonify(messages=[line.as_json() for line in lines], older=older, newer=newer)
-    return render_template("notify/all_messages.html", lines=lines, older=older, newer=newer, recipient_name=name)
+    pages = {"older": older, "newer": newer}
+    return render_template("notify/all_messages.html", lines=lines, recipient_name=name, **pages, **frame())
 
 
 def _line(message: Any, zone: Any, now: float) -> _Line:

@@ -1,4 +1,8 @@
-"""State changes by POST with a token of Flask-WTF only, whether or not the application checks by itself."""
+"""State changes by POST with a token of Flask-WTF only, whether or not the application checks by itself.
+
+A token is the browser session's, and outlives a change of account in it. So a form also says for
+whom it was rendered, and changes nothing for anybody else.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,10 @@ from flask_wtf.csrf import generate_csrf, validate_csrf
 from markupsafe import Markup
 from wtforms import ValidationError
 
-from .access import View, for_recipients, refuse
+from .access import View, alias_of, for_recipients, refuse
+from .poll import current_recipient
 
+_USER = "notify_user"
 _HEADERS = ("X-CSRFToken", "X-CSRF-Token")  # Flask-WTF's own defaults
 
 
@@ -30,16 +36,33 @@ def protected(view: View) -> View:
                 validate_csrf(_sent())
             except ValidationError as reason:
                 return refuse(400, f"{reason} Reload the page, and send the form again.")
+        if is_of_another():
+            return refuse(409, "This page was made for another account. Reload it, and nothing is mixed up.")
         return view(*arguments, **options)
 
     return checked
 
 
-def csrf_field() -> Markup:
-    """Return the hidden field that every form which changes something has."""
-    if not current_app.config.get("WTF_CSRF_ENABLED", True):
+def is_of_another() -> bool:
+    """Whether the form that was sent says that it was rendered for another user."""
+    user, meant = current_recipient(), request.form.get(_USER)
+    return user is not None and meant is not None and meant != alias_of(user)
+
+
+def hidden_fields() -> Markup:
+    """Return the hidden fields that every form which changes something has."""
+    fields = user_field()
+    if current_app.config.get("WTF_CSRF_ENABLED", True):
+        fields += Markup('<input type="hidden" name="{}" value="{}">').format(_field(), generate_csrf())
+    return fields
+
+
+def user_field() -> Markup:
+    """Return the hidden field that says for whom a form was rendered."""
+    user = current_recipient()
+    if user is None:
         return Markup("")
-    return Markup('<input type="hidden" name="{}" value="{}">').format(_field(), generate_csrf())
+    return Markup('<input type="hidden" name="{}" value="{}">').format(_USER, alias_of(user))
 
 
 @for_recipients

@@ -16,6 +16,7 @@ _Before = TypeVar("_Before", bound=Callable[[Any, Any], None])
 _Judge = TypeVar("_Judge", bound=Callable[[Any], bool])
 
 _NATURAL_NAMES = ("username", "name")
+_LARGEST = 2**63 - 1  # of an integer key; a driver refuses more
 
 
 class Hooks:
@@ -72,6 +73,8 @@ class Hooks:
 
 def find_user(hooks: Hooks, name: str) -> Any:
     """Return the user of that name, or None."""
+    if "\0" in name:
+        return None  # PostgreSQL refuses to look for it
     if hooks._find_recipient is not None:
         return hooks._find_recipient(name)
     models = hooks.models
@@ -114,6 +117,7 @@ def natural_name(models: Models) -> str | None:
 def _parse_key(models: Models, text: str) -> Any:
     kind = models.key_column.type.python_type
     try:
-        return kind(text)
+        key = kind(text)
     except ValueError:
         return None
+    return None if isinstance(key, int) and abs(key) > _LARGEST else key

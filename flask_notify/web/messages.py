@@ -17,8 +17,8 @@ from ..models import MessageColumns
 from ..recipient import RecipientMixin, models_of
 from . import times
 from .access import commit, for_recipients, refuse, settings, wants_json
-from .csrf import csrf_field
-from .parts import here, inbox_script, render_part
+from .csrf import hidden_fields
+from .parts import frame, here, inbox_script, render_part
 from .poll import recipient_key
 from .rows import Row, rows_of
 from .visits import is_visit
@@ -144,7 +144,7 @@ def latest_part(user: RecipientMixin, reader: Reader) -> str:
     models = models_of(user)
     page = read(models.db.session(), models, reader, _LATEST)
     rows, until = rows_of(user, reader, page.messages), repr(page.at)
-    return render_part("notify/_latest.html", rows=rows, until=until, reader=reader, csrf=csrf_field())
+    return render_part("notify/_latest.html", rows=rows, until=until, reader=reader, csrf=hidden_fields())
 
 
 def unseen_part(user: RecipientMixin, reader: Reader, back: str | None = None) -> str:
@@ -158,12 +158,12 @@ def unseen_part(user: RecipientMixin, reader: Reader, back: str | None = None) -
     messages = newest_unseen(models.db.session(), models, reader.key, min(_WIDGET, reader.unseen_count))
     rows = rows_of(user, reader, messages)
     until = repr(reader.cursor)
-    return render_part("notify/_widget.html", rows=rows, until=until, reader=reader, here=back, csrf=csrf_field())
+    return render_part("notify/_widget.html", rows=rows, until=until, reader=reader, here=back, csrf=hidden_fields())
 
 
 def _frame() -> dict[str, Any]:
     """Return what every page of messages needs."""
-    return {"csrf": csrf_field(), "script": inbox_script(), "here": here()}
+    return {"csrf": hidden_fields(), "script": inbox_script(), "here": here(), **frame()}
 
 
 def _types() -> list[tuple[str, str]]:

@@ -9,12 +9,14 @@ from flask import Blueprint, current_app, flash, jsonify, redirect, render_templ
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
+from ..language import gettext
 from ..message_types import Private, name_of
 from ..recipient import RecipientMixin, models_of
 from .access import commit, for_recipients, go_back, refuse, settings, wants_json
-from .csrf import protected
+from .csrf import is_of_another, protected, user_field
 from .forms import PrivateMessageForm
 from .hooks import Hooks, ask_before_private_message, find_user
+from .parts import frame
 from .poll import recipient_key
 
 
@@ -33,19 +35,36 @@ def send_message(user: RecipientMixin, recipient: str) -> ResponseReturnValue:
     other = find_user(_hooks(), recipient)
     if not isinstance(other, RecipientMixin):
         return refuse(404, f"There is no user {recipient!r}."[:300])
-    if recipient_key(other) == recipient_key(user):
-        return refuse(400, "Private messages are for others: you cannot write to yourself.")
-    if _blocks(other, user):
-        return _refuse_undeliverable(other)
+    refusal = _refusal(user, other)
+    if refusal is not None:
+        return refusal
     form = PrivateMessageForm(settings().private_message_length)
     if form.validate_on_submit():
         ask_before_private_message(_hooks(), user, other)
         return _send(user, other, form.body.data)
+    return _ask(form, other)
+
+
+def _refusal(user: RecipientMixin, other: RecipientMixin) -> ResponseReturnValue | None:
+    if is_of_another():
+        return refuse(409, "This page was made for another account. Reload it, and write from the one that is meant.")
+    if recipient_key(other) == recipient_key(user):
+        return refuse(400, "Private messages are for others: you cannot write to yourself.")
+    return _refuse_undeliverable(other) if _blocks(other, user) else None
+
+
+def _ask(form: PrivateMessageForm, other: RecipientMixin) -> ResponseReturnValue:
     if wants_json():
         wrong = [str(text) for texts in form.errors.values() for text in texts]
         return refuse(400, " ".join(wrong) or "A POST with the field body was expected, got a GET.")
-    longest, name = settings().private_message_length, name_of(other)
-    page = render_template("notify/send_message.html", form=form, longest=longest, recipient_name=name)
+    page = render_template(
+        "notify/send_message.html",
+        form=form,
+        longest=settings().private_message_length,
+        recipient_name=name_of(other),
+        whose=user_field(),
+        **frame(),
+    )
     return page, 400 if form.is_submitted() else 200
 
 
@@ -56,7 +75,7 @@ def _send(user: RecipientMixin, other: RecipientMixin, text: str) -> ResponseRet
         return _refuse_undeliverable(other)
     if wants_json():
         return jsonify(sent=True), 201
-    flash(f"Your message to {name_of(other)} was sent.")
+    flash(gettext("Your message to %(name)s was sent.", name=name_of(other)))
     return redirect(url_for("notify.messages"), 303)
 
 
@@ -90,8 +109,8 @@ def _change(user: RecipientMixin, sender: str, change: Callable[[Any], object]) 
     blocked = _blocks(user, other)
     if wants_json():
         return jsonify(blocked=blocked)
-    name = name_of(other)
-    flash(f"{name} can no longer write to you." if blocked else f"{name} can write to you again.")
+    told = "%(name)s can no longer write to you." if blocked else "%(name)s can write to you again."
+    flash(gettext(told, name=name_of(other)))
     return go_back(url_for("notify.messages"))
 
 

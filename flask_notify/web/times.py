@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import current_app
 
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+from ..language import gettext, ngettext, say_when
 
 
 def zone_of(name: str | None, default: str) -> ZoneInfo:
@@ -38,23 +38,21 @@ def start_of_day(text: str, zone: ZoneInfo, *, after: int = 0) -> float:
 def relative(moment: datetime, now: float) -> str:
     """Return how long ago something was: "5 minutes ago"."""
     seconds = max(0.0, now - moment.timestamp())
+    if seconds < 60:
+        return gettext("just now")
     babel = _babel()
     if babel is not None:
         return str(babel.format_timedelta(timedelta(seconds=-seconds), add_direction=True))
-    for size, unit in _UNITS:
-        count = int(seconds // size)
-        if count:
-            return f"{count} {unit}{'' if count == 1 else 's'} ago"
-    return "just now"
+    if seconds < 3_600:
+        return ngettext("%(num)d minute ago", "%(num)d minutes ago", int(seconds // 60))
+    if seconds < 86_400:
+        return ngettext("%(num)d hour ago", "%(num)d hours ago", int(seconds // 3_600))
+    return ngettext("%(num)d day ago", "%(num)d days ago", int(seconds // 86_400))
 
 
 def absolute(moment: datetime, zone: ZoneInfo) -> str:
     """Return when something was by a recipient's clock."""
-    local = moment.astimezone(zone)
-    babel = _babel()
-    if babel is not None:
-        return str(babel.format_datetime(local, "medium", rebase=False))
-    return f"{local.day} {local:%B %Y, %H:%M}"
+    return say_when(moment.astimezone(zone))
 
 
 def machine(moment: datetime) -> str:

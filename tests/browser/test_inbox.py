@@ -220,6 +220,32 @@ def test_two_users_do_not_disturb_each_other(stage: Stage) -> None:
     assert (left(stage, susan), left(stage, david)) == (set(), {"for david"})
 
 
+def test_a_page_of_one_account_touches_nothing_of_another_in_the_same_browser(stage: Stage, visitor: Visitor) -> None:
+    david = stage.visit()
+    tell(stage, visitor, "for susan")
+    tell(stage, david, "for david")
+    page = visitor.open("/home")
+    visitor.log_in(david.key)
+    visitor.expect_complaint("409")
+
+    page.get_by_role("button", name="Mark all seen").click()
+
+    expect(page.get_by_text("made for another account")).to_be_visible()
+    assert (left(stage, visitor), left(stage, david)) == ({"for susan"}, {"for david"})
+
+
+def test_the_bell_of_one_account_does_not_open_the_messages_of_another(stage: Stage, visitor: Visitor) -> None:
+    david = stage.visit()
+    tell(stage, visitor, "for susan")
+    tell(stage, david, "for david")
+    page = visitor.open("/home")
+    visitor.log_in(david.key)
+
+    bell(page).click()
+
+    expect(page.get_by_text("for susan")).to_have_count(0)
+
+
 # The widget
 
 
@@ -296,10 +322,9 @@ def test_what_a_page_asks_for_by_itself_is_no_visit(stage: Stage, visitor: Visit
 # For everybody
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1024])
+@pytest.mark.parametrize("width, scheme", [(320, "dark"), (1024, "light")])
 def test_axe_finds_nothing_and_all_can_be_touched(
-    stage: Stage, scheme: Literal["light", "dark"], width: int, module_file: Callable[[str], Path]
+    stage: Stage, width: int, scheme: Literal["light", "dark"], module_file: Callable[[str], Path]
 ) -> None:
     axe = module_file("axe-core/axe.min.js")
     visitor = stage.visit(color_scheme=scheme, viewport={"width": width, "height": 700})

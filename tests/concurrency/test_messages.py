@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from tests.apps import Site
 from tests.concurrency.messages import (
@@ -204,6 +205,55 @@ def test_whoever_writes_to_the_same_recipients_in_any_order_does_not_deadlock(
     with site.app.app_context():
         site.notify.drain()
     check_counts(site)
+
+
+@pytest.mark.databases("postgresql", "mariadb")
+def test_nobody_waits_for_what_is_written_to_others(database: Database, build: Callable[..., Site]) -> None:
+    site = prepare(build, database.name, NOTIFY_INLINE_RECIPIENTS=2)
+    keys = [site.add_user(f"user {number}") for number in range(6)]
+    mine, others = keys[:3], keys[3:]
+    for half in (mine, others):
+        write_to(site, half)  # so that there is something of each kind
+    with site.app.app_context():
+        engine = site.db.engine
+    waiting = [others]
+    with ThreadPoolExecutor(1) as pool:
+
+        @event.listens_for(engine, "commit")
+        def write_to_others_meanwhile(_: Any) -> None:
+            # All that the first transaction takes is held here, and it goes on only when the others are done.
+            if waiting:
+                pool.submit(write_to, site, waiting.pop()).result(timeout=20)
+
+        write_to(site, mine, at_once=True)
+
+    assert waiting == []
+    check_counts(site)
+
+
+def write_to(site: Site, keys: list[Any], *, at_once: bool = False) -> None:
+    """Do all that locks recipients, in one transaction or in many."""
+    with site.app.app_context():
+        ann, bob, cem = users = [site.user(key) for key in keys]
+        steps: list[Callable[[], Any]] = [
+            lambda: ann.add_notification("shared", 1),
+            lambda: site.notify.send(Changed(target=ann, by="x"), to=users[:2]),
+            lambda: site.notify.send(Replied(target=ann, by="x"), to=users[1:]),
+            lambda: site.notify.send("to all", to=users[:2]),
+            lambda: bob.mark_seen(*[message.id for message in bob.messages_received][:1]),
+            lambda: cem.set_mail_mode("weekly"),
+            lambda: cem.set_mail_mode("daily", type="replied"),
+            lambda: cem.block_sender(ann),
+            cem.mark_all_seen,
+            lambda: bob.mark_unseen(*bob.messages_received),
+        ]
+        if not at_once:
+            steps.append(lambda: site.notify.send("to more than go inline", to=users))
+        for step in steps:
+            step()
+            if not at_once:
+                site.db.session.commit()
+        site.db.session.commit()
 
 
 def everything(site: Site, dice: random.Random, keys: list[Any], name: str) -> None:

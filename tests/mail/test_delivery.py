@@ -65,6 +65,7 @@ def test_one_refused_for_good_one_for_now_and_one_that_hangs_leave_the_others_se
     assert states(office) == {SUSAN: "sent", DAVID: "refused", ANNA: "sent", PETER: "sent"}
 
 
+@pytest.mark.databases("sqlite")
 def test_the_pauses_between_attempts_grow_and_end_with_giving_up(
     open_office: Callable[..., Office], smtp: SMTPServer
 ) -> None:
@@ -97,6 +98,7 @@ def test_no_pause_is_longer_than_six_hours() -> None:
     assert max(pauses) == 6 * 3600
 
 
+@pytest.mark.databases("sqlite")
 def test_while_the_server_is_away_nothing_is_lost_and_no_attempt_counts(
     open_office: Callable[..., Office], start_smtp: Callable[..., SMTPServer]
 ) -> None:
@@ -117,6 +119,7 @@ def test_while_the_server_is_away_nothing_is_lost_and_no_attempt_counts(
     assert len(server.received) == 4
 
 
+@pytest.mark.databases("sqlite")
 def test_a_server_that_goes_away_in_the_middle_leaves_the_rest_for_later(office: Office, smtp: SMTPServer) -> None:
     four(office)
     smtp.at_taken["*"] = lambda _: threading.Thread(target=smtp.stop).start() if len(smtp.received) == 2 else None
@@ -148,6 +151,7 @@ def listening(*wanted: Any) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     yield heard
 
 
+@pytest.mark.databases("sqlite")
 def test_an_application_hears_of_each_mail(office: Office, smtp: SMTPServer) -> None:
     susan, david = office.add("susan"), office.add("david")
     office.send("Backup finished", susan, david)
@@ -163,6 +167,7 @@ def test_an_application_hears_of_each_mail(office: Office, smtp: SMTPServer) -> 
     )
 
 
+@pytest.mark.databases("sqlite")
 def test_a_receiver_that_raises_does_not_repeat_a_mail(
     office: Office, smtp: SMTPServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -178,6 +183,7 @@ def test_a_receiver_that_raises_does_not_repeat_a_mail(
     assert set(states(office).values()) == {"sent"}
 
 
+@pytest.mark.databases("sqlite")
 def test_a_worker_that_is_told_to_stop_ends_after_the_mail_at_hand(office: Office, smtp: SMTPServer) -> None:
     four(office)
 

@@ -33,6 +33,7 @@ def start_worker(database: Database, smtp: SMTPServer) -> Iterator[Callable[...,
 
 
 @pytest.mark.slow
+@pytest.mark.databases("sqlite-wal", "postgresql", "mariadb")
 def test_eight_workers_at_once_send_each_of_300_recipients_one_mail(
     office: Office, smtp: SMTPServer, start_worker: Callable[..., Worker]
 ) -> None:

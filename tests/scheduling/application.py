@@ -5,13 +5,14 @@ It is told its database and settings by the environment.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import Column, String
+from sqlalchemy import Column, Engine, String, event
 
 from flask_notify import MessageType
 from tests.apps import Site, make_app
@@ -55,5 +56,25 @@ def make_site(url: str, **config: Any) -> Site:
 
 
 def create_app() -> Flask:
-    """Return it, as it is told by the environment."""
-    return make_site(os.environ["DATABASE_URL"], **json.loads(os.environ["SETTINGS"])).app
+    """Return it, as it is told by the environment.
+
+    With the setting `HELD_DELETE`, a directory of two pipes, the third DELETE of messages is held
+    up before its commit, as :class:`Rendered` is.
+    """
+    settings = json.loads(os.environ["SETTINGS"])
+    directory = settings.pop("HELD_DELETE", None)
+    site = make_site(os.environ["DATABASE_URL"], **settings)
+    if directory is not None:
+        with site.app.app_context():
+            _hold_third_delete(site.db.engine, Path(directory))
+    return site.app
+
+
+def _hold_third_delete(engine: Engine, directory: Path) -> None:
+    done = itertools.count(1)
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def hold(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("DELETE FROM notify_message") and next(done) == 3:
+            (directory / "reached").write_text(f"{os.getpid()}\n")
+            (directory / "go").read_text()

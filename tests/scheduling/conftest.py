@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.apps import Site
 from tests.scheduling.application import make_site
-from tests.scheduling.process import Process, flask
+from tests.scheduling.process import Held, Process, flask
 from tests.servers import Database
 from tests.servers.smtp import SMTPServer
 
@@ -50,3 +51,11 @@ def smtp() -> Iterator[SMTPServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Held:
+    """The means to hold a process up."""
+    directory = tmp_path / "pipes"
+    directory.mkdir()
+    return Held(directory)

@@ -88,3 +88,25 @@ class Process:
         self._reader.join(PATIENCE)
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+
+class Held:
+    """Two named pipes by which a process is held up at a step."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._reached, self._go = directory / "reached", directory / "go"
+        for pipe in (self._reached, self._go):
+            os.mkfifo(pipe)
+
+    def wait(self) -> int:
+        """Wait until somebody has been held up, and return their process id."""
+        return int(self._reached.read_text())
+
+    def let_go(self) -> None:
+        """Let them go on."""
+        self._go.write_text("go\n")
+
+    def let_all_pass(self) -> None:
+        """Hold up nobody from now on."""
+        self._reached.unlink()

@@ -50,7 +50,12 @@ class Server:
     def ask_all(self) -> set[int]:
         """Make requests until all processes have answered one, and return their ids."""
         seen: set[int] = set()
-        wait_until(lambda: bool(seen.add(self.ask()) or len(seen) == WORKERS))
+
+        def ask_one_more() -> bool:
+            seen.add(self.ask())
+            return len(seen) == WORKERS
+
+        wait_until(ask_one_more)
         return seen
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from sqlalchemy import func, insert, select
 from flask_notify.leases import holder
 from tests.apps import Site
 from tests.scheduling.application import Rendered
-from tests.scheduling.process import Process
+from tests.scheduling.process import Held, Process
 from tests.servers import Database
 from tests.servers.smtp import SMTPServer
 from tests.test_expiry import OLD, put
@@ -82,36 +81,6 @@ def test_it_moves_what_was_sent_to_many_sends_mail_and_removes_what_is_old(
     assert "ends after what is in hand" in scheduler.lines
 
 
-class Held:
-    """Two named pipes by which rendering for one recipient is held up."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._reached, self._go = directory / "reached", directory / "go"
-        for pipe in (self._reached, self._go):
-            os.mkfifo(pipe)
-
-    def wait(self) -> int:
-        """Wait until somebody has been held up, and return their process id."""
-        return int(self._reached.read_text())
-
-    def let_go(self) -> None:
-        """Let them go on."""
-        self._go.write_text("go\n")
-
-    def let_all_pass(self) -> None:
-        """Hold up nobody from now on."""
-        self._reached.unlink()
-
-
-@pytest.fixture
-def held(tmp_path: Path) -> Held:
-    """The means to hold up whoever renders for the first recipient."""
-    directory = tmp_path / "pipes"
-    directory.mkdir()
-    return Held(directory)
-
-
 def test_sigterm_ends_it_after_the_batch_in_hand(site: Site, run: Run, held: Held) -> None:
     add_crowd(site)
     scheduler = run()
@@ -133,6 +102,33 @@ def test_sigterm_ends_it_after_the_batch_in_hand(site: Site, run: Run, held: Hel
         held.let_all_pass()
         assert site.notify.drain() == CROWD - BATCH
     assert copies(site) == [1] * CROWD
+
+
+def test_sigterm_ends_it_after_the_mail_in_hand(site: Site, run: Run, smtp: SMTPServer) -> None:
+    people = [site.add_user(name, email=f"{name}@example.org") for name in ("ann", "bob", "cleo")]
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(_address: str) -> None:
+        reached.set()
+        go_on.wait(40)
+
+    smtp.at_data["*"] = hold
+    for key in people:
+        with site.app.app_context():
+            site.notify.send("Backup finished", to=site.user(key))
+            site.db.session.commit()
+    scheduler = run(NOTIFY_BASE_URL="https://example.org", MAIL_PORT=smtp.port, MAIL_SERVER="127.0.0.1")
+    assert reached.wait(40)
+
+    scheduler.terminate()
+    scheduler.wait_for("ends after")
+    go_on.set()
+
+    assert scheduler.wait() == 0
+    assert len(smtp.received) == 1
+    mail = site.notify.models.mail.c
+    with site.app.app_context(), site.db.engine.connect() as connection:
+        assert sorted(connection.scalars(select(mail.state))) == ["pending", "pending", "sent"]
 
 
 def test_a_second_signal_ends_it_at_once(site: Site, run: Run, held: Held) -> None:

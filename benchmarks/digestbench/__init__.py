@@ -1,0 +1,1 @@
+"""The parts of the benchmark of the mails; ``benchmarks/digest.py`` puts them together."""

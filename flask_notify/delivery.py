@@ -12,7 +12,7 @@ from threading import Event
 from typing import ClassVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from . import outbox, signals, transport
 from .models import Models
@@ -80,17 +80,17 @@ def send_batch(this: Round) -> Sent:
     begun = looked = time.monotonic()  # before the lease is taken: it ends later than we think
     with this.work.begin():
         leased = outbox.lease(this.work, this.models, now=this.clock(), seconds=this.lease_seconds)
-        wanted = outbox.wanted_among(this.work, this.models, leased)
+        wanted = outbox.wanted_among(this.work, this.models, leased) if leased else set()
     sent = Sent(len(leased), Counter())
     for place, mail in enumerate(leased):
-        moment = time.monotonic()
-        if this.stop() or moment - begun >= this.lease_seconds / 2:
-            _release(this, leased[place:])
-            break
-        if moment - looked >= _FRESH_SECONDS:
-            looked = moment
+        if time.monotonic() - looked >= _FRESH_SECONDS:
+            looked = time.monotonic()
             with this.work.begin():
                 wanted = outbox.wanted_among(this.work, this.models, leased[place:])
+        # The last thing before it is sent: asking the database may have taken its time.
+        if this.stop() or time.monotonic() - begun >= this.lease_seconds / 2:
+            _release(this, leased[place:])
+            break
         outcome = _hand_over(this, mail) if mail.id in wanted else _Cancelled(_NOT_WANTED)
         _stamp(this, mail, outcome)
         sent.outcomes[outcome.name] += 1
@@ -155,10 +155,18 @@ def _hand_over(this: Round, mail: LeasedMail) -> _Outcome:
     except transport.ServerUnusable as later:
         return _Later(str(later), later.code, counts=False)
     except transport.TryLater as later:
-        if mail.attempts >= this.most_attempts:
-            return _Refused(f"given up after {mail.attempts} attempts: {later}", later.code)
-        return _Later(str(later), later.code, counts=True)
+        return _later(this, mail, str(later), later.code)
+    except Exception as error:
+        # A transport of the application's own may raise anything; the others are served.
+        logger.exception("The transport raised for mail %s", mail.id)
+        return _later(this, mail, type(error).__name__, None)
     return _Sent()
+
+
+def _later(this: Round, mail: LeasedMail, reason: str, code: int | None) -> _Outcome:
+    if mail.attempts >= this.most_attempts:
+        return _Refused(f"given up after {mail.attempts} attempts: {reason}", code)
+    return _Later(reason, code)
 
 
 def _stamp(this: Round, mail: LeasedMail, outcome: _Outcome) -> None:
@@ -167,7 +175,7 @@ def _stamp(this: Round, mail: LeasedMail, outcome: _Outcome) -> None:
         try:
             with this.work.begin():
                 outcome.note(this, mail)
-        except OperationalError:
+        except DBAPIError:
             if pause is None:
                 raise
             Event().wait(pause)  # a database that is busy, or being restarted

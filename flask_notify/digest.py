@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from traceback import walk_tb
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, inspect, select
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import joinedload
 
 from . import delivery, letter, mail, outbox
 from .config import Settings
@@ -128,8 +129,22 @@ def preview(models: Models, settings: Settings, transport: Transport, *, now: fl
             keys = list(work.scalars(due))
         for start in range(0, len(keys), outbox.BATCH):
             for new in _render_all(work, desk, keys[start : start + outbox.BATCH], now).values():
+                if not new.due:
+                    continue  # all of it was seen
                 subject = None if new.content is None else mail.subject_of(new.content)
                 yield Preview(new.recipient_id, len(new.due), subject, new.reason or desk.problem)
+
+
+def retry_parked(models: Models) -> int:
+    """Let mails whose template raised be rendered anew by the next run, once it was mended; return how many."""
+    total = 0
+    with outbox.working(models) as work:
+        while True:
+            with work.begin():
+                retried = outbox.retry_parked(work, models, now=models.clock())
+            total += retried
+            if not retried:
+                return total
 
 
 class _Desk:
@@ -175,10 +190,9 @@ def _prepare_batch(work: Connection, desk: _Desk, now: float, summary: Summary) 
             return len(claimed)
         mails = _render_all(work, desk, waiting, now)
         with work.begin():
-            changed = outbox.store(work, desk.models, mails, now=now)
-        stored = [new for key, new in mails.items() if key not in changed and new.due]
-        summary.outcomes.update("stored" if new.state == "pending" else new.state for new in stored)
-        waiting = [key for key in waiting if key in changed]
+            stored = outbox.store(work, desk.models, mails, now=now)
+        summary.outcomes.update("stored" if new.state == "pending" else new.state for new in stored.mails)
+        waiting = [key for key in waiting if key in stored.changed]
     with work.begin():
         outbox.release_due(work, desk.models, waiting)
     return len(claimed)
@@ -217,7 +231,8 @@ def _load(models: Models, keys: Sequence[RecipientKey], numbers: Sequence[int]) 
     session, Message, inbox = models.db.session(), models.Message, models.inbox.c
     fresh = {"populate_existing": True}
     users = select(models.user_mapper.class_).where(models.key_column.in_(keys))
-    messages = select(Message).where(Message.id.in_(numbers))
+    # The senders come along: asking for them one letter at a time would take a statement each.
+    messages = select(Message).where(Message.id.in_(numbers)).options(joinedload(cast(Any, Message).sender))
     tastes = select(inbox.recipient_id, inbox.locale, inbox.timezone).where(inbox.recipient_id.in_(keys))
     return _Loaded(
         {inspect(user).identity[0]: user for user in session.scalars(users, execution_options=fresh)},
@@ -278,12 +293,8 @@ def _park(desk: _Desk, key: RecipientKey, due: Mapping[int, float], error: Excep
 
 def _place(error: BaseException) -> str:
     """Return where an error was raised. Not its text, which may repeat what somebody wrote."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return "an unknown place"
-    file = traceback.tb_frame.f_code.co_filename
-    with suppress(ValueError):
-        file = "/".join(Path(file).parts[-2:])
-    return f"{file}, line {traceback.tb_lineno}"
+    frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    # Where the engine of the templates noticed it helps nobody.
+    own = [(file, line) for file, line in frames if "jinja2" not in Path(file).parts]
+    file, line = (own or frames)[-1]
+    return f"{'/'.join(Path(file).parts[-3:])}, line {line}"

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Double, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Double, bindparam, insert, or_, select, update
 
 from . import inbox
 from .database_clock import DatabaseClock
@@ -106,11 +106,19 @@ def find_due(
     return found
 
 
-def store(connection: Connection, models: Models, mails: Mapping[RecipientKey, NewMail], *, now: float) -> set[Any]:
+class Stored(NamedTuple):
+    """What became of mails that were to be stored; for all others there was nothing due any more."""
+
+    mails: list[NewMail]
+    """Those that are in the outbox now."""
+    changed: set[RecipientKey]
+    """The recipients for whom it was otherwise by now, and who are to be rendered again."""
+
+
+def store(connection: Connection, models: Models, mails: Mapping[RecipientKey, NewMail], *, now: float) -> Stored:
     """Put mails into the outbox whose messages are still those that are due.
 
     :param mails: by recipient, as rendered from what :func:`find_due` gave for the same ``now``.
-    :return: the recipients for whom it was otherwise by now, and who are to be rendered again.
     """
     keys = _lock(connection, models, list(mails))
     due = find_due(connection, models, keys, now=now)
@@ -119,7 +127,7 @@ def store(connection: Connection, models: Models, mails: Mapping[RecipientKey, N
     if fresh:
         _insert(connection, models, fresh, now)
     inbox.settle_due(connection, models, [key for key in keys if key not in changed])
-    return changed
+    return Stored(fresh, changed)
 
 
 def _lock(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> list[RecipientKey]:
@@ -271,7 +279,20 @@ def pause_after(attempts: int) -> float:
     return min(pause * random.uniform(1.0, 1.5), _LONGEST_PAUSE)  # noqa: S311  # nothing depends on chance here
 
 
-def count_due(connection: Connection, models: Models, *, now: float) -> int:
-    """Return how many recipients have a mail due."""
-    due = select(func.count()).select_from(models.inbox).where(models.inbox.c.mail_due_at <= now)
-    return connection.scalar(due) or 0
+def retry_parked(connection: Connection, models: Models, *, now: float, limit: int = BATCH) -> int:
+    """Let messages whose mail could not be rendered be due again; return for how many mails.
+
+    :param now: Unix seconds.
+    """
+    mail, message = models.mail.c, models.message.c
+    parked = select(mail.id, mail.recipient_id).where(mail.state == "parked").order_by(mail.id).limit(limit)
+    keys = _lock(connection, models, [row.recipient_id for row in connection.execute(parked)])
+    mine = select(mail.id).where(mail.state == "parked", mail.recipient_id.in_(keys))
+    numbers = list(connection.scalars(mine))  # now that nobody else can retry them
+    wanted = message.mail_mode.not_in([MailMode.NEVER.value, MailMode.SILENT.value])
+    told = message.recipient_id.in_(keys), message.mail_id.in_(numbers), message.seen_at.is_(None), wanted
+    connection.execute(update(models.message).where(*told).values(mail_id=None, mail_due_at=now))
+    over = {"state": "cancelled", "reason": "its messages are in another mail, after rendering this one failed"}
+    connection.execute(update(models.mail).where(mail.id.in_(numbers)).values(over))
+    inbox.settle_due(connection, models, keys)
+    return len(numbers)

@@ -33,6 +33,7 @@ LAYERS = [
     "message_types",
     "outgoing",
     "preferences",
+    "message_rows",
     "messages",
     "seen",
     "mailbox",

@@ -64,9 +64,10 @@ class Announced(MessageType):
         """Say what it is about."""
         return self.headline
 
-    def body(self, recipient: User) -> str:  # noqa: ARG002
-        """Say all of it."""
-        return self.text
+    def body(self, recipient: User) -> Markup:  # noqa: ARG002
+        """Say all of it, the headline, too: where there is a body, lists show that and no subject."""
+        lines = Markup("<br>").join(self.text.splitlines())
+        return Markup("<p><strong>{}</strong></p><p>{}</p>").format(self.headline, lines)
 
 
 @notify.message_type

@@ -225,12 +225,12 @@ def test_going_to_ones_followers_is_seeing_the_message_about_them(alice: Visitor
 def test_an_announcement_reaches_everybody_but_the_one_who_makes_it(
     alice: Visitor, bob: Visitor, admin: Visitor
 ) -> None:
-    answer = admin.send("/announce", headline="New colours", text="We have painted the walls.")
+    answer = admin.send("/announce", headline="New <colours>", text="We have\npainted & dried.")
 
     assert answer.status_code == 302
     for person in (alice, bob):
         [message] = person.messages()
-        assert (message["subject"], message["body"]) == ("New colours", "We have painted the walls.")
+        assert (message["subject"], message["body"]) == ("New <colours>", "New <colours>\n\nWe have\npainted & dried.")
     assert admin.messages() == []
     assert alice.live("maintenance") is None
 

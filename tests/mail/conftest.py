@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,12 +38,12 @@ def start_smtp() -> Iterator[Callable[..., SMTPServer]]:
 
 
 @pytest.fixture
-def open_office(database: Database, smtp: SMTPServer) -> Iterator[Callable[..., Office]]:
+def open_office(database: Database, smtp: SMTPServer, tmp_path: Path) -> Iterator[Callable[..., Office]]:
     """Build applications with users who have addresses; options as for `make_office`."""
     with ExitStack() as stack:
 
         def open_one(**options: Any) -> Office:
-            office = make_office(database.url, smtp.port, **options)
+            office = make_office(database.url, smtp.port, tmp_path, **options)
             stack.callback(office.site.close)
             office.site.create_tables()
             return office

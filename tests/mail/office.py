@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 from flask import current_app
-from jinja2 import ChoiceLoader, DictLoader
+from jinja2 import ChoiceLoader, FileSystemLoader
 from sqlalchemy import Boolean, Column, String, select
 
 from flask_notify import digest
@@ -23,8 +24,9 @@ NOON = 1_790_000_000.0
 class Office:
     """A site, its clock, and a run of the mail worker in this process."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, directory: Path) -> None:
         self.site = site
+        self.directory = directory
         self.now = NOON
         site.notify.clock = lambda: self.now
 
@@ -52,10 +54,13 @@ class Office:
 
     def set_templates(self, **templates: str) -> None:
         """Put templates in the place of those for mails: ``txt=…``, ``html=…``."""
-        mapping = {f"notify/mail/digest.{form}": text for form, text in templates.items()}
+        for form, text in templates.items():
+            file = self.directory / "notify" / "mail" / f"digest.{form}"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
         usual = self.site.app.jinja_env.loader
         assert usual is not None
-        self.site.app.jinja_env.loader = ChoiceLoader([DictLoader(mapping), usual])
+        self.site.app.jinja_env.loader = ChoiceLoader([FileSystemLoader(self.directory), usual])
 
     def run(self, stop: Callable[[], bool] = lambda: False, transport: Transport | None = None) -> Summary:
         """Do what the mail worker does."""
@@ -89,7 +94,7 @@ class Office:
             return due
 
 
-def make_office(url: str, smtp_port: int, **options: Any) -> Office:
+def make_office(url: str, smtp_port: int, directory: Path = Path(), **options: Any) -> Office:
     """Build an application on a database, that sends by the server on that port."""
     options = {
         "MAIL_SERVER": "127.0.0.1",
@@ -106,7 +111,7 @@ def make_office(url: str, smtp_port: int, **options: Any) -> Office:
     for endpoint in ("messages", "message", "preferences", "unsubscribe"):
         if f"notify.{endpoint}" not in site.app.view_functions:
             site.app.add_url_rule(f"/{endpoint}", endpoint=f"notify.{endpoint}", view_func=str)
-    return Office(site)
+    return Office(site, directory)
 
 
 def parsed(content: bytes) -> EmailMessage:

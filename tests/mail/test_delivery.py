@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import create_engine, text, update
 
 from flask_notify import outbox, signals
 from tests.mail.office import NOON, Office
-from tests.servers import free_port
+from tests.servers import Database, free_port
 from tests.servers.smtp import DRIP, HANG, SMTPServer, say
 
 SUSAN, DAVID, ANNA, PETER = (f"{name}@example.org" for name in ("susan", "david", "anna", "peter"))
@@ -264,3 +264,62 @@ def test_what_a_worker_says_after_its_lease_ran_out_does_not_undo_anothers_work(
     assert (mail.state, mail.reason, mail.attempts) == ("sent", None, 2)
     assert office.run().outcomes == {}
     assert len(smtp.received) == 1
+
+
+@pytest.mark.databases("postgresql", "mariadb")
+def test_a_mail_during_which_the_database_broke_off_is_stamped_and_not_repeated(
+    office: Office, smtp: SMTPServer, database: Database
+) -> None:
+    waiting = [database]
+    smtp.at_taken["*"] = lambda _: end_connections(waiting.pop()) if waiting else None
+    four(office)
+
+    office.run()
+    office.run()
+
+    assert len(smtp.received) == 4
+    assert set(states(office).values()) == {"sent"}
+
+
+def end_connections(database: Database) -> None:
+    """Let the database end all connections, as it does when it is restarted."""
+    engine = create_engine(database.url)
+    with engine.connect() as connection:
+        if database.name == "postgresql":
+            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
+        else:
+            others = "FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
+            for number in connection.scalars(text(f"SELECT id {others}")).all():
+                connection.execute(text(f"KILL {number}"))
+    engine.dispose()
+
+
+class OwnTransport:
+    """A transport of an application's own, which knows nobody called David."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    @contextmanager
+    def connection(self) -> Iterator[OwnTransport]:
+        yield self
+
+    def send(self, sender: str, address: str, content: bytes) -> None:
+        if address == DAVID:
+            raise KeyError(address)
+        assert sender == "news@example.org"
+        assert content
+        self.sent.append(address)
+
+
+@pytest.mark.databases("sqlite")
+def test_an_application_can_hand_mails_over_in_its_own_way(office: Office) -> None:
+    four(office)
+    own = OwnTransport()
+
+    summary = office.run(transport=own)
+
+    assert own.sent == [SUSAN, ANNA, PETER]
+    assert summary.outcomes == {"stored": 4, "sent": 3, "later": 1}
+    assert states(office)[DAVID] == "pending"

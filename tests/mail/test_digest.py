@@ -291,9 +291,33 @@ def test_a_letter_that_cannot_be_rendered_is_parked_and_the_others_go_out(
     assert [mail.address for mail in smtp.received] == [DAVID]
     (mail,) = office.mails(susan)
     assert mail.state == "parked"
-    assert mail.reason.startswith("UndefinedError in ")
+    assert mail.reason == "UndefinedError in notify/mail/digest.txt, line 1"
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert f"recipient {susan!r}" in caplog.text
+
+
+def test_what_was_parked_goes_out_after_the_template_was_mended(office: Office, smtp: SMTPServer) -> None:
+    susan = office.add("susan")
+    office.send("First", susan)
+    office.send("Second", susan)
+    first = office.messages(susan)[0].id
+    broken = [True]
+    office.site.app.jinja_env.globals["is_broken"] = lambda: bool(broken)
+    office.set_templates(
+        txt="{% for message in messages %}{{ message.subject }}\n{% endfor %}{{ gone.at_all if is_broken() }}"
+    )
+    office.run_at(NOON + 300)
+    broken.clear()
+    with office.site.app.app_context():
+        office.site.user(susan).mark_seen(first)
+        office.site.db.session.commit()
+
+        retried = digest.retry_parked(office.site.notify.models)
+    office.run_at(NOON + 600)
+
+    assert retried == 1
+    assert [told_in(content, "First", "Second") for content in smtp.to(SUSAN)] == [["Second"]]
+    assert [mail.state for mail in office.mails(susan)] == ["cancelled", "sent"]
 
 
 @pytest.mark.databases("sqlite")

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, func, insert, select, update
 
-from flask_notify import expiry, signals
+from flask_notify import expiry, old_rows, signals
 from flask_notify.models import Models
 from tests.apps import Site
 from tests.concurrency.clients import Poller
@@ -192,9 +192,9 @@ def test_a_finished_emission_goes_unless_a_recipient_is_parked(site: Site) -> No
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let batches be so small that a few rows make many of them."""
-    monkeypatch.setattr(expiry, "BATCH", 4)
-    monkeypatch.setattr(expiry, "SQLITE_BATCH", 4)
-    monkeypatch.setattr(expiry, "LOOK_AHEAD", 10)
+    monkeypatch.setattr(old_rows, "BATCH", 4)
+    monkeypatch.setattr(old_rows, "LIGHT_BATCH", 4)
+    monkeypatch.setattr(old_rows, "LOOK_AHEAD", 10)
 
 
 @pytest.mark.usefixtures("small")

@@ -43,6 +43,7 @@ LAYERS = [
     "targets",
     "listing",
     "leases",
+    "old_rows",
     "expiry",
     "recounting",
     "polling",

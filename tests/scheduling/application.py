@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import Column, Engine, String, event
 
-from flask_notify import MessageType
+from flask_notify import MessageType, scheduler
 from tests.apps import Site, make_app
 
 
@@ -61,6 +61,8 @@ def create_app() -> Flask:
     With the setting `HELD_DELETE`, a directory of two pipes, the third DELETE of messages is held
     up before its commit, as :class:`Rendered` is.
     """
+    # A tenth of the test's time would otherwise be waiting for leases to end.
+    scheduler.LEASE_SECONDS, scheduler.RENEWED_EVERY = 5.0, 0.5
     settings = json.loads(os.environ["SETTINGS"])
     directory = settings.pop("HELD_DELETE", None)
     site = make_site(os.environ["DATABASE_URL"], **settings)

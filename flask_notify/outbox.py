@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Double, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Double, bindparam, exists, insert, or_, select, update
 
 from . import inbox
 from .database_clock import DatabaseClock
@@ -228,9 +228,17 @@ class Stamps:
         self._mail = update(models.mail).where(mail.id == number).values(final)
         told = message.recipient_id == recipient, message.mail_id == number
         self._messages = update(models.message).where(*told).values(sent_at=now)
+        # PostgreSQL does it all in one go; what is updated asks for the lock, so that this comes first.
+        its_inbox = exists(select(self._lock.cte("locked").c.recipient_id))
+        its_messages = self._messages.where(its_inbox).returning(message.id).cte("told")
+        self._all_at_once = self._mail.where(its_inbox).add_cte(its_messages)
 
     def note_sent(self, connection: Connection, mail: LeasedMail, *, now: float) -> None:
         """Note that the server has taken a mail on, whoever may have leased it meanwhile."""
+        if connection.dialect.name == "postgresql":
+            values = {"recipient": mail.recipient_id, "number": mail.id, "now": now}
+            connection.execute(self._all_at_once, values)
+            return
         if connection.dialect.name != "sqlite":
             # Before their messages, as everybody does.
             connection.execute(self._lock, {"recipient": mail.recipient_id})

@@ -53,7 +53,7 @@ class Round:
     @cached_property
     def stamps(self) -> Stamps:
         """What notes that mails were sent."""
-        return Stamps(self.models)
+        return Stamps(self.models, self.work.dialect.name)
 
 
 @dataclass
@@ -77,10 +77,16 @@ def send_batch(this: Round) -> Sent:
     half: so the lease of a mail never runs out while it is being sent. What the server has taken
     on is stamped at once, in a transaction of its own.
     """
-    begun = looked = time.monotonic()  # before the lease is taken: it ends later than we think
+    begun = time.monotonic()  # before the lease is taken: it ends later than we think
     with this.work.begin():
         leased = outbox.lease(this.work, this.models, now=this.clock(), seconds=this.lease_seconds)
         wanted = outbox.wanted_among(this.work, this.models, leased) if leased else set()
+    with outbox.single_statements(this.work):
+        return _send_leased(this, leased, wanted, begun)
+
+
+def _send_leased(this: Round, leased: Sequence[LeasedMail], wanted: set[int], begun: float) -> Sent:
+    looked = begun
     sent = Sent(len(leased), Counter())
     for place, mail in enumerate(leased):
         if time.monotonic() - looked >= _FRESH_SECONDS:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email import policy
@@ -223,14 +223,9 @@ def _part(boundary: str, subtype: str, text: str) -> bytes:
         f'Content-Type: text/{subtype}; charset="utf-8"\r\n'
         "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
     )
-    return head.encode("ascii") + binascii.b2a_qp("".join(_lines(text)).encode("utf-8", "replace"))
-
-
-def _lines(text: str) -> Iterator[str]:
     # The encoder breaks lines as the first one ends; a text without a line end would get bare LFs.
-    for line in re.split(r"\r\n|\r|\n", text.rstrip("\r\n")):
-        yield line
-        yield "\r\n"
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").replace("\n", "\r\n") + "\r\n"
+    return head.encode("ascii") + binascii.b2a_qp(lines.encode("utf-8", "replace"))
 
 
 def subject_of(content: bytes) -> str:

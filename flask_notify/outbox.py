@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Double, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Double, Executable, bindparam, insert, or_, select, update
 
 from . import inbox
 from .database_clock import DatabaseClock
@@ -21,7 +21,7 @@ from .models import Models, RecipientKey
 from .models.columns import MAX_REASON
 from .rules import MailMode
 
-BATCH = 25
+BATCH = 50
 """Recipients, or mails, that a worker takes at a time."""
 
 RENDERING_SECONDS = 120.0
@@ -216,26 +216,43 @@ def wanted_among(connection: Connection, models: Models, mails: Sequence[LeasedM
 class Stamps:
     """Notes which mails were sent: one transaction per mail, so its statements are put together once."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, dialect: str) -> None:
         inbox_, mail, message = models.inbox.c, models.mail.c, models.message.c
         recipient, number = (
-            bindparam("recipient", type_=inbox_.recipient_id.type),
+            bindparam("recipient", type_=message.recipient_id.type),
             bindparam("number", type_=mail.id.type),
         )
         now = bindparam("now", type_=Double)
-        self._lock = select(inbox_.recipient_id).where(inbox_.recipient_id == recipient).with_for_update()
+        # The inbox before the messages, as everybody does.
+        lock = select(inbox_.recipient_id).where(inbox_.recipient_id == recipient).with_for_update()
         final = {"state": "sent", "sent_at": now, "reason": None, "next_attempt_at": None, "lease_until": None}
-        self._mail = update(models.mail).where(mail.id == number).values(final)
+        done = update(models.mail).where(mail.id == number).values(final)
         told = message.recipient_id == recipient, message.mail_id == number
-        self._messages = update(models.message).where(*told).values(sent_at=now)
+        told_now = update(models.message).where(*told).values(sent_at=now)
+        if dialect == "postgresql":
+            locked = lock.cte("locked")
+            told_now = told_now.where(message.recipient_id == locked.c.recipient_id)
+            self._statements: list[Executable] = [told_now.add_cte(done.cte("done"))]
+        else:
+            self._statements = [done, told_now] if dialect == "sqlite" else [lock, done, told_now]
 
     def note_sent(self, connection: Connection, mail: LeasedMail, *, now: float) -> None:
         """Note that the server has taken a mail on, whoever may have leased it meanwhile."""
-        if connection.dialect.name != "sqlite":
-            # Before their messages, as everybody does.
-            connection.execute(self._lock, {"recipient": mail.recipient_id})
-        connection.execute(self._mail, {"number": mail.id, "now": now})
-        connection.execute(self._messages, {"recipient": mail.recipient_id, "number": mail.id, "now": now})
+        for statement in self._statements:
+            connection.execute(statement, {"recipient": mail.recipient_id, "number": mail.id, "now": now})
+
+
+@contextmanager
+def single_statements(connection: Connection) -> Iterator[None]:
+    """Let every statement be a transaction of its own, where that spares the way to the server and back."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        yield
+    finally:
+        connection.execution_options(isolation_level="READ COMMITTED")
 
 
 def note_final(connection: Connection, models: Models, mail: LeasedMail, state: str, reason: str) -> None:

@@ -66,8 +66,7 @@ class Inboxes(RuleBasedStateMachine):
             "private": lambda: Private(text="x", sender=self.person(sender)),
             "system": lambda: "x",
         }
-        message = makers[kind]()
-        self.site.notify.send(message, to=[self.person(number) for number in to])
+        self.site.notify.send(makers[kind](), to=[self.person(number) for number in to])
 
     @rule(reader=PERSON, picks=PICK, seen=st.booleans())
     def mark(self, reader: int, picks: list[int], seen: bool) -> None:
@@ -117,22 +116,21 @@ class Inboxes(RuleBasedStateMachine):
     @rule()
     def commit(self) -> None:
         promised = [self.person(number).unread_message_count for number in range(PEOPLE)]
-        before = self.stored()
         self.session.commit()
         counted = [self.person(number).unread_message_count for number in range(PEOPLE)]
         if self.promises_hold:
             assert counted == promised
         assert [told_count(self.site, key) or 0 for key in self.keys] == counted
-        self.ended(before)
+        self.ended()
 
     @rule()
     def roll_back(self) -> None:
         before = self.stored()
         self.session.rollback()
         assert self.stored() == before
-        self.ended(before)
+        self.ended()
 
-    def ended(self, _before: list[Any]) -> None:
+    def ended(self) -> None:
         self.savepoints.clear()
         self.promises_hold = True
 

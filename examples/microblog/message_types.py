@@ -87,9 +87,3 @@ def welcome(newcomer: User) -> None:
         "<li>Choose <em>how you want to hear from us</em>: on the page alone, at once, or once a day.</li></ul>"
     ).format(name=newcomer.username, explore=url_for("main.explore"), profile=url_for("main.edit_profile"))
     notify.send("Welcome to the microblog", to=newcomer, body=text, url=url_for("main.explore"))
-
-
-@notify.administrator
-def may_read_all(user: User) -> bool:
-    """Tell whether somebody may see the list of all messages."""
-    return user.is_admin

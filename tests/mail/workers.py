@@ -21,13 +21,11 @@ STEPS: dict[str, tuple[Any, str, str]] = {
     "before the claim": (outbox, "claim_due", "before"),
     "in the claim's transaction": (outbox, "claim_due", "after"),
     "after the claim": (letter, "render", "before"),
-    "after rendering": (outbox, "store", "before"),
     "in the storing transaction": (outbox, "store", "after"),
     "after storing": (outbox, "lease", "before"),
     "in the leasing transaction": (outbox, "lease", "after"),
     "before SMTP": (transport._FlaskMailConnection, "send", "before"),
     "after the 250": (transport._FlaskMailConnection, "send", "after"),
-    "before the stamp": (outbox.Stamps, "note_sent", "before"),
     "before the stamp's commit": (outbox.Stamps, "note_sent", "after"),
 }
 

@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 5000
+# Processes that share the tests; each has servers of its own.
+JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-matrix test-min test-sqlalchemy20 bench lint format types types-js docs clean
+.PHONY: help demo test test-fast test-matrix test-min test-sqlalchemy20 bench bench-fanout bench-digest bench-expiry lint format types types-js docs clean
 
 help: ## list the targets
-	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -E '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 # A stamp per set of extras: the package is installed again only when its metadata changed.
 $(VENV)/installed: setup.cfg pyproject.toml
@@ -29,14 +31,14 @@ node_modules/.package-lock.json: package-lock.json
 demo: $(VENV)/installed-demo ## a community to log in to, at http://127.0.0.1:$PORT
 	PORT=$(PORT) $(BIN)/flask --app examples.microblog demo
 
-test: $(VENV)/installed-test node_modules/.package-lock.json ## the whole suite; REQUIRE=all fails where something is missing
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/installed-test $(VENV)/installed-bench node_modules/.package-lock.json ## the whole suite; REQUIRE=all fails where something is missing
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-fast: $(VENV)/installed-test ## the suite on SQLite alone, without a browser
-	$(BIN)/python -m pytest --fast $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --fast $(ARGS)
 
 test-matrix: $(VENV)/installed-test node_modules/.package-lock.json ## the suite, with every combination of keys, bases and databases
-	$(BIN)/python -m pytest --matrix $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --matrix $(ARGS)
 
 test-min: ## the fast suite with the lowest versions that are promised
 	$(PYTHON) -m venv .venv-min
@@ -50,6 +52,9 @@ test-sqlalchemy20: ## the fast suite with SQLAlchemy 2.0
 
 bench: $(VENV)/installed-bench ## the speed of a poll beside others', written into docs/benchmarks
 	$(BIN)/python benchmarks/poll.py $(ARGS)
+
+bench-fanout bench-digest bench-expiry: bench-%: $(VENV)/installed-bench ## telling many, mails and expiry likewise
+	$(BIN)/python benchmarks/$*.py $(ARGS)
 
 lint: $(VENV)/installed-lint ## ruff
 	$(BIN)/ruff check .

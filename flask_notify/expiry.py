@@ -8,72 +8,23 @@ the next one goes on from there by itself.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Engine,
-    Table,
-    and_,
-    any_,
-    delete,
-    exists,
-    func,
-    literal_column,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import Connection, Engine
 
-from . import inbox, signals
+from . import signals
 from .config import Settings
-from .models import Models, RecipientKey
-
-BATCH = 1_000
-"""Keys that one batch looks at, and so the most rows that one transaction removes."""
-
-SQLITE_BATCH = 5 * BATCH
-"""On SQLite, which writes whole pages at each commit: the fewer commits, the fewer pages."""
+from .models import Models
+from .old_rows import KINDS, Limits, Removal
 
 SQLITE_PAUSE = 0.03
 """Seconds, at most, for which SQLite's one lock is left to others after each batch."""
 
-LOOK_AHEAD = 20 * BATCH
-"""Keys among which one read looks for the next old row."""
-
-FINAL = ("sent", "refused", "skipped", "cancelled")
-"""The states of a mail that nobody will try again."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is old.
-
-    :param messages: Unix seconds; messages and mails from before may go. None keeps them all.
-    :param removals: Unix seconds; a client that has seen nothing since is given the whole state,
-        so that what was removed or has expired need not be told to anybody.
-    :param keep_unseen: whether a message that was never seen stays however old it is.
-    """
-
-    messages: float | None
-    removals: float
-    keep_unseen: bool = True
-
-    @classmethod
-    def of(cls, settings: Settings, now: float) -> Limits:
-        """Return those of an application, at some time in Unix seconds."""
-        after = settings.remove_after
-        messages = None if after is None else now - after * 3600
-        return cls(messages, now - settings.tombstone_age, settings.keep_unseen)
-
 
 @dataclass(frozen=True)
 class Batch:
-    """What one transaction has done: how many rows of what it has looked at, and removed."""
+    """What one transaction has removed, and how many rows of it."""
 
     what: str
     removed: int
@@ -91,28 +42,23 @@ def expire(
     """
     engine = models.db.engines[models.bind_key]
     limits = Limits.of(settings, now)
-    for kind in _KINDS:
-        removal = kind(models, limits, now)
+    for kind in KINDS:
+        removal = kind(models, limits, now, engine.dialect.name)
         if removal.is_due:
             with _connect(engine, removal) as connection:
                 yield from _walk(connection, removal, stop)
 
 
-def batch_size(connection: Connection) -> int:
-    """Return how many rows one transaction removes at most."""
-    return SQLITE_BATCH if connection.dialect.name == "sqlite" else BATCH
-
-
-def _connect(engine: Engine, removal: _Removal) -> Connection:
+def _connect(engine: Engine, removal: Removal) -> Connection:
     connection = engine.connect()
     if engine.dialect.name == "sqlite":
         return connection
     # Under a stricter isolation a batch would see its own snapshot, and not what others have committed.
-    single = engine.dialect.name == "postgresql" and not removal.locks
-    return connection.execution_options(isolation_level="AUTOCOMMIT" if single else "READ COMMITTED")
+    level = "AUTOCOMMIT" if removal.waits_for_nobody else "READ COMMITTED"
+    return connection.execution_options(isolation_level=level)
 
 
-def _walk(connection: Connection, removal: _Removal, stop: Callable[[], bool]) -> Iterator[Batch]:
+def _walk(connection: Connection, removal: Removal, stop: Callable[[], bool]) -> Iterator[Batch]:
     for within in removal.ranges(connection):
         if stop():
             return
@@ -123,215 +69,5 @@ def _walk(connection: Connection, removal: _Removal, stop: Callable[[], bool]) -
             # must find it so.
             time.sleep(min(time.monotonic() - began, SQLITE_PAUSE))
         if removed:
-            signals.tell(signals.expired, table=removal.table.name, removed=removed)
+            signals.tell(signals.expired, table=removal.table_of(removal.models).name, removed=removed)
             yield Batch(removal.what, removed)
-
-
-class _Removal:
-    """The old rows of one table."""
-
-    what: ClassVar[str]
-
-    def __init__(self, models: Models, limits: Limits, now: float) -> None:
-        self.models = models
-        self.limits = limits
-        self.now = now
-        self.table = self.table_of(models)
-
-    @staticmethod
-    def table_of(models: Models) -> Table:
-        raise NotImplementedError
-
-    @property
-    def is_due(self) -> bool:
-        return True
-
-    @property
-    def locks(self) -> bool:
-        """Whether the inboxes have to be locked on every database."""
-        return False
-
-    @property
-    def old(self) -> ColumnElement[bool]:
-        """What is to be removed. Each batch asks again, when nobody else can change it."""
-        raise NotImplementedError
-
-    def ranges(self, connection: Connection) -> Iterator[ColumnElement[bool]]:
-        """Yield conditions by the primary key, each of a batch at most."""
-        key, size = self.table.c.id, batch_size(connection)
-        position = 0
-        while True:
-            # No further than that at once: on SQLite, whoever commits waits for a reader.
-            end = position + LOOK_AHEAD
-            with connection.begin():
-                near = select(key).where(key > position, key <= end, self.old).order_by(key).limit(1)
-                first = connection.scalar(near)
-                beyond = None if first else connection.scalar(select(func.min(key)).where(key > end))
-            if first is not None:
-                # Where one is old, its neighbours mostly are.
-                for position in range(first + size - 1, first + LOOK_AHEAD, size):
-                    yield key.between(position - size + 1, position)
-            elif beyond is not None:
-                position = beyond - 1
-            else:
-                return
-
-    def remove(self, connection: Connection, within: ColumnElement[bool]) -> int:
-        """Remove what is old in a range, in one transaction, and return how many rows it was."""
-        if self.locks or connection.dialect.name not in ("sqlite", "postgresql"):
-            return self.remove_locked(connection, within)
-        doomed = and_(within, self.old)
-        if connection.dialect.name == "postgresql":
-            # What somebody else has locked is left for the next time: who never waits is in no
-            # deadlock. By the rows' places, which do not move while the rows are locked.
-            place: ColumnElement[Any] = literal_column("ctid")
-            mine = select(place).select_from(self.table).where(doomed).with_for_update(skip_locked=True)
-            doomed = place == any_(func.array(mine.scalar_subquery()))
-        with connection.begin():
-            return connection.execute(delete(self.table).where(doomed)).rowcount
-
-    def remove_locked(self, connection: Connection, within: ColumnElement[bool]) -> int:
-        """Do so with the inboxes concerned locked first.
-
-        InnoDB locks a row's index entries one by one, and others in another order: without the
-        inbox, whose lock all who write to a recipient take first, a batch would deadlock with them.
-        """
-        doomed = and_(within, self.old)
-        with connection.begin():
-            recipients = connection.scalars(select(self.table.c.recipient_id).where(doomed).distinct()).all()
-            if not recipients:
-                return 0
-            self._lock(connection, recipients)
-            theirs = self.table.c.recipient_id.in_(recipients)
-            return connection.execute(delete(self.table).where(doomed, theirs)).rowcount
-
-    def _lock(self, connection: Connection, recipients: Sequence[RecipientKey]) -> None:
-        key = self.models.inbox.c.recipient_id
-        connection.execute(select(key).where(key.in_(recipients)).order_by(key).with_for_update()).all()
-
-
-class _Messages(_Removal):
-    """Old messages; those that owe mail stay until it has gone out."""
-
-    what = "messages"
-
-    @staticmethod
-    def table_of(models: Models) -> Table:
-        return models.message
-
-    @property
-    def is_due(self) -> bool:
-        return self.limits.messages is not None
-
-    @property
-    def old(self) -> ColumnElement[bool]:
-        message, mail = self.table.c, self.models.mail.c
-        waits = exists().where(mail.id == message.mail_id, mail.state == "pending")
-        settled = and_(message.mail_due_at.is_(None), or_(message.mail_id.is_(None), ~waits))
-        old = and_(message.created_at < self.limits.messages, settled)
-        return and_(old, message.seen_at.is_not(None)) if self.limits.keep_unseen else old
-
-    @property
-    def locks(self) -> bool:
-        return not self.limits.keep_unseen
-
-    def remove_locked(self, connection: Connection, within: ColumnElement[bool]) -> int:
-        message = self.table.c
-        doomed = select(message.id, message.recipient_id).where(within, self.old)
-        with connection.begin():  # one of its own: SQLite refuses to write where it has read before
-            rows = connection.execute(doomed).all()
-        if not rows:
-            return 0
-        recipients = list({row.recipient_id for row in rows})
-        still = and_(message.id.in_([row.id for row in rows]), self.old)
-        with connection.begin():
-            if self.limits.keep_unseen:
-                self._lock(connection, recipients)
-                return connection.execute(delete(self.table).where(still)).rowcount
-            inbox.advance(connection, self.models, recipients, now=self.now)
-            counted = select(message.recipient_id, func.count()).where(still, message.seen_at.is_(None))
-            unseen = connection.execute(counted.group_by(message.recipient_id)).all()
-            removed = connection.execute(delete(self.table).where(still)).rowcount
-            inbox.adjust(connection, self.models, {key: -count for key, count in unseen})
-            return removed
-
-
-class _Values(_Removal):
-    """Live values that have expired or were removed, once no client needs to be told."""
-
-    what = "values"
-
-    @staticmethod
-    def table_of(models: Models) -> Table:
-        return models.notification
-
-    @property
-    def old(self) -> ColumnElement[bool]:
-        value = self.table.c
-        gone = or_(value.removed, value.expires_at <= self.now)
-        return and_(value.timestamp < self.limits.removals, gone)
-
-    def ranges(self, connection: Connection) -> Iterator[ColumnElement[bool]]:
-        key = (self.table.c.recipient_id, self.table.c.name)
-        last_of_batch = select(*key).order_by(*key).limit(1).offset(batch_size(connection) - 1)
-        after: list[ColumnElement[bool]] = []
-        while True:
-            with connection.begin():
-                last = connection.execute(last_of_batch.where(*after)).first()
-            if last is None:
-                yield and_(true(), *after)
-                return
-            yield and_(*after, _up_to(key, last))
-            after = [_beyond(key, last)]
-
-
-class _Mails(_Removal):
-    """Mails that were sent, or never will be."""
-
-    what = "mails"
-
-    @staticmethod
-    def table_of(models: Models) -> Table:
-        return models.mail
-
-    @property
-    def is_due(self) -> bool:
-        return self.limits.messages is not None
-
-    @property
-    def old(self) -> ColumnElement[bool]:
-        mail = self.table.c
-        return and_(mail.state.in_(FINAL), func.coalesce(mail.sent_at, mail.created_at) < self.limits.messages)
-
-
-class _Fanouts(_Removal):
-    """Fan-outs that were finished, except where a recipient was parked: `doctor` shows those."""
-
-    what = "fan-outs"
-
-    @staticmethod
-    def table_of(models: Models) -> Table:
-        return models.fanout
-
-    @property
-    def old(self) -> ColumnElement[bool]:
-        fanout, left = self.table.c, self.models.fanout_recipient.c
-        return and_(fanout.finished_at < self.limits.removals, ~exists().where(left.fanout_id == fanout.id))
-
-    def remove_locked(self, connection: Connection, within: ColumnElement[bool]) -> int:
-        with connection.begin():  # nobody writes to one that is finished
-            return connection.execute(delete(self.table).where(within, self.old)).rowcount
-
-
-_KINDS: tuple[type[_Removal], ...] = (_Messages, _Values, _Mails, _Fanouts)
-
-
-def _beyond(key: Sequence[Column[Any]], position: Sequence[Any]) -> ColumnElement[bool]:
-    # Not (a, b) > (x, y), which MariaDB does not look up in its index.
-    (first, second), (value, other) = key, position
-    return and_(first >= value, or_(first > value, second > other))
-
-
-def _up_to(key: Sequence[Column[Any]], position: Sequence[Any]) -> ColumnElement[bool]:
-    (first, second), (value, other) = key, position
-    return and_(first <= value, or_(first < value, second <= other))

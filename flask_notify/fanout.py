@@ -20,8 +20,8 @@ from .config import Settings
 from .database_clock import DatabaseClock
 from .errors import UnknownType
 from .language import in_language
+from .message_rows import Copy
 from .message_types import Registry, Text
-from .messages import Copy
 from .models import Models, RecipientKey
 from .models.columns import MAX_REASON
 from .outgoing import Outgoing, load

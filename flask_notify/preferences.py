@@ -94,8 +94,13 @@ class PreferenceChange(emission.Change):
         """Store each, and move what is pending (row C7)."""
         for change in changes:
             inboxes[change.key] = change._store(connection, inboxes[change.key])
-        for key, change in {change.key: change for change in changes}.items():
-            _move_pending(connection, models, key, inboxes[key], change._types, models.clock())
+        moved = {change.key for change in changes if "timezone" in change._settings}
+        for key, change in {change.key: change for change in changes if change._moves_mail}.items():
+            _move_pending(connection, models, key, inboxes[key], change._types, key in moved)
+
+    @property
+    def _moves_mail(self) -> bool:
+        return bool(self._modes) or not {"mail_mode", "timezone"}.isdisjoint(self._settings)
 
     def _store(self, connection: Connection, state: InboxState) -> InboxState:
         table, preference = self.models.inbox, self.models.preference
@@ -117,15 +122,17 @@ class PreferenceChange(emission.Change):
 
 
 def _move_pending(
-    connection: Connection, models: Models, key: RecipientKey, state: InboxState, types: Types, now: float
+    connection: Connection, models: Models, key: RecipientKey, state: InboxState, types: Types, zone_moved: bool
 ) -> None:
-    """Decide anew on the messages that are unseen and not mailed yet."""
+    """Decide anew on the messages that are unseen and owe a mail, or are in one that waits.
+
+    :param zone_moved: whether the recipient's clock is another now.
+    """
     message = models.message.c
     pending = select(message.id, message.type, message.mail_mode, message.rule, message.mail_due_at).where(
         message.recipient_id == key,
         message.seen_at.is_(None),
-        message.sent_at.is_(None),
-        message.mail_due_at.is_not(None) | message.mail_id.is_not(None),
+        message.mail_due_at.is_not(None) | (message.mail_id.is_not(None) & message.sent_at.is_(None)),
     )
     # Under repeatable reads a plain one would look into the past; the inbox's lock is held.
     rows = connection.execute(pending.with_for_update()).all()
@@ -137,11 +144,10 @@ def _move_pending(
         values: dict[str, Any] = {"mail_mode": decision.mode.value, "rule": decision.rule}
         # Those that are in a mail already can still be taken out of it, but not be put into another.
         if row.mail_due_at is not None and decision.rule != "critical":
-            values["mail_due_at"] = (
-                row.mail_due_at
-                if decision.mode is MailMode.OFTEN and row.mail_mode == MailMode.OFTEN.value
-                else due_at(decision.mode, now, state.timezone, types.schedule)
-            )
+            stays = row.mail_mode == decision.mode.value and (decision.mode is MailMode.OFTEN or not zone_moved)
+            # One whose mode is the same keeps its hour, which may have come just now.
+            if not stays:
+                values["mail_due_at"] = due_at(decision.mode, models.clock(), state.timezone, types.schedule)
         connection.execute(update(models.message).where(message.id == row.id).values(values))
     inbox.settle_due(connection, models, [key])
 

@@ -15,8 +15,9 @@ from .config import Settings
 from .emission import ByKey
 from .errors import InvalidMessage
 from .language import in_language
+from .message_rows import Copy
 from .message_types import MessageType, Registry, unwrapped
-from .messages import Copy, Deciding, SendChange
+from .messages import Deciding, SendChange
 from .models import Models, RecipientKey
 from .outgoing import Outgoing, TextFunction, outgoing
 from .rules import MailMode

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 REQUIRE_ALL = os.environ.get("REQUIRE") == "all"
-_missing: Counter[str] = Counter()
+_MISSING = "is not on this machine: "
 
 
 def pytest_configure() -> None:
@@ -75,17 +75,26 @@ def _is_slow(item: pytest.Item) -> bool:
 
 def missing(reason: Unavailable) -> NoReturn:
     """Skip the test for want of something, or fail it where everything is required."""
-    _missing[str(reason)] += 1
     if REQUIRE_ALL:
-        pytest.fail(f"REQUIRE=all, but {reason}", pytrace=False)
-    pytest.skip(str(reason))
+        pytest.fail(f"REQUIRE=all, and {_MISSING}{reason}", pytrace=False)
+    pytest.skip(f"What it needs {_MISSING}{reason}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell how many tests could not run, and what to install."""
+    # From the reports, for with several processes the tests ran in others than this one.
+    reports = (report for outcome in ("skipped", "failed", "error") for report in terminalreporter.getreports(outcome))
+    missing_ones = Counter(
+        _reason(report).partition(_MISSING)[2].strip() for report in reports if _MISSING in _reason(report)
+    )
     outcome = "failed" if REQUIRE_ALL else "skipped"
-    for reason, count in _missing.items():
+    for reason, count in missing_ones.items():
         terminalreporter.write_line(f"{count} test(s) {outcome}: {reason}")
+
+
+def _reason(report: pytest.TestReport) -> str:
+    skipped = report.longrepr
+    return str(skipped[2]) if isinstance(skipped, tuple) else report.longreprtext.splitlines()[0]
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, func, insert, select, update
 
-from flask_notify import expiry, signals
+from flask_notify import expiry, old_rows, signals
 from flask_notify.models import Models
 from tests.apps import Site
 from tests.concurrency.clients import Poller
@@ -192,9 +192,9 @@ def test_a_finished_emission_goes_unless_a_recipient_is_parked(site: Site) -> No
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let batches be so small that a few rows make many of them."""
-    monkeypatch.setattr(expiry, "BATCH", 4)
-    monkeypatch.setattr(expiry, "SQLITE_BATCH", 4)
-    monkeypatch.setattr(expiry, "LOOK_AHEAD", 10)
+    monkeypatch.setattr(old_rows, "BATCH", 4)
+    monkeypatch.setattr(old_rows, "LIGHT_BATCH", 4)
+    monkeypatch.setattr(old_rows, "LOOK_AHEAD", 10)
 
 
 @pytest.mark.usefixtures("small")
@@ -382,28 +382,32 @@ class held_before_the_commit:  # noqa: N801  # it is used like a function
         event.remove(self._engine, "commit", self._hold)
 
 
-@pytest.mark.databases("sqlite", "postgresql", "mariadb")
-def test_a_batch_finds_its_rows_by_the_primary_key(site: Site) -> None:
-    """The plan of each DELETE begins with the key's range, and scans nothing."""
+@pytest.mark.parametrize("old,fresh", [(3_000, 9_000), (250, 50)])
+def test_a_batch_finds_its_rows_by_the_primary_key(site: Site, old: int, fresh: int) -> None:
+    """Not by a scan: that would wait for rows of others, which on MariaDB is how deadlocks begin.
+
+    (PostgreSQL may scan a small table. It passes over what is locked.)
+    """
     susan = site.add_user("susan")
-    put(site, susan, 3_000, seen_at=5.0)
-    put(site, susan, 9_000, seen_at=5.0, created_at=time.time())
+    put(site, susan, old, seen_at=5.0)
+    put(site, susan, fresh, seen_at=5.0, created_at=time.time())
     with site.app.app_context(), recorded_deletes(site.db.engine) as statements:
         site.db.session.connection().exec_driver_sql(ANALYZE[site.db.engine.dialect.name]).close()
         site.db.session.commit()
 
-        assert expire(site)["messages"] == 3_000
+        assert expire(site)["messages"] == old
 
         for statement, parameters in statements:
             plan = explained(site, statement, parameters)
-            assert not FULL_SCAN[site.db.engine.dialect.name](plan), plan
+            small_on_postgresql = site.db.engine.dialect.name == "postgresql" and old < 1_000
+            assert small_on_postgresql or not FULL_SCAN[site.db.engine.dialect.name](plan), plan
 
 
 ANALYZE = {"sqlite": "ANALYZE", "postgresql": "ANALYZE", "mariadb": "ANALYZE TABLE notify_message"}
 FULL_SCAN: dict[str, Callable[[str], bool]] = {
     "sqlite": lambda plan: "SCAN notify_message" in plan,
     "postgresql": lambda plan: "Seq Scan on notify_message" in plan,
-    "mariadb": lambda plan: "'ALL'" in plan,
+    "mariadb": lambda plan: any("'old'" in line and "'ALL'" in line for line in plan.splitlines()),
 }
 
 
@@ -415,7 +419,7 @@ class recorded_deletes:  # noqa: N801  # it is used like a function
         self._statements: list[tuple[str, Any]] = []
 
     def _record(self, _c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
-        if statement.startswith("DELETE FROM notify_message"):
+        if statement.startswith("DELETE") and "FROM notify_message" in statement:
             self._statements.append((statement, parameters))
 
     def __enter__(self) -> list[tuple[str, Any]]:

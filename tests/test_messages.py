@@ -439,6 +439,24 @@ def test_a_change_of_mode_moves_what_is_pending(site: Site, people: Any) -> None
     assert inbox_of(site, ann).mail_due_at == now
 
 
+def test_what_is_due_stays_due_when_something_else_is_set(site: Site, people: Any) -> None:
+    ann, _, _ = people
+    now = 1_800_000_000.0
+    site.notify.clock = lambda: now
+    site.notify.send("x", to=[(ann, "daily")])
+    site.db.session.commit()
+    (message,) = ann.messages_received
+    due = message.mail_due_at
+
+    site.notify.clock = lambda: now + 86_401  # a second late
+    ann.set_notify_preferences(notify_myself=True, locale="de")
+    ann.set_mail_mode("weekly", type="greeted")
+    site.db.session.commit()
+
+    site.db.session.expire_all()
+    assert message.mail_due_at == due
+
+
 def test_settings_that_cannot_be_are_refused(people: Any) -> None:
     ann, _, _ = people
 

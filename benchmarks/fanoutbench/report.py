@@ -108,5 +108,5 @@ def _introduction(groups: list[Group], rows: int, rounds: int) -> str:
         rounds=rounds,
         sample=TUTORIAL.most,
         machine=facts.machine(),
-        versions=", ".join([facts.versions(), *(group.database.version() for group in groups)]),
+        versions=", ".join([facts.versions(*facts.DJANGO), *(group.database.version() for group in groups)]),
     )

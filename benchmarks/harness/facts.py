@@ -7,17 +7,10 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = (
-    "Flask",
-    "Werkzeug",
-    "Flask-Login",
-    "Flask-SQLAlchemy",
-    "SQLAlchemy",
-    "psycopg",
-    "gunicorn",
-    "Django",
-    "django-notifications-hq",
-)
+OURS = ("Flask", "Flask-SQLAlchemy", "SQLAlchemy", "psycopg")
+"""Packages that take part in everything."""
+
+DJANGO = ("Django", "django-notifications-hq")
 
 
 def machine() -> str:
@@ -29,10 +22,10 @@ def machine() -> str:
 def versions(*more: str) -> str:
     """Return the versions of everything that takes part, but the databases.
 
-    :param more: packages of one benchmark alone.
+    :param more: packages that take part in one benchmark alone.
     """
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return ", ".join([python, *(f"{package} {version(package)}" for package in (*PACKAGES, *more))])
+    return ", ".join([python, *(f"{package} {version(package)}" for package in (*OURS, *more))])
 
 
 def _processor() -> str:

@@ -125,7 +125,7 @@ def _introduction(results: Results) -> str:
         client_cpu=results.groups[0].courses[BARE].median("client_cpu") * 1000,
         items=ITEMS,
         machine=facts.machine(),
-        versions=", ".join([facts.versions(), *results.databases]),
+        versions=", ".join([facts.versions("Werkzeug", "Flask-Login", "gunicorn", *facts.DJANGO), *results.databases]),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Flask
 
-from . import announcements, auth, errors, exports, letterbox, main, mentions, security, times
+from . import announcements, auth, errors, exports, letterbox, main, manners, mentions, security, times
 from .config import DEFAULTS, secret_key
 from .demo import cli
 from .extensions import csrf, db, login, migrate, notify
@@ -44,6 +44,8 @@ def _init_extensions(app: Flask) -> None:
     login.init_app(app)
     csrf.init_app(app)
     notify.init_app(app)
+    notify.before_private_message(manners.not_too_fast)
+    notify.administrator(manners.may_read_all)
 
 
 def _register_parts(app: Flask) -> None:

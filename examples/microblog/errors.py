@@ -12,7 +12,7 @@ from .extensions import db
 def init_app(app: Flask) -> None:
     """Show pages of our own for the errors of *app*."""
     app.register_error_handler(CSRFError, _grown_old)
-    for code in (400, 403):
+    for code in (400, 403, 429):
         app.register_error_handler(code, _refused)
     app.register_error_handler(404, _not_found)
     app.register_error_handler(500, _broken)

@@ -64,9 +64,10 @@ class Announced(MessageType):
         """Say what it is about."""
         return self.headline
 
-    def body(self, recipient: User) -> str:  # noqa: ARG002
-        """Say all of it."""
-        return self.text
+    def body(self, recipient: User) -> Markup:  # noqa: ARG002
+        """Say all of it, the headline, too: where there is a body, lists show that and no subject."""
+        lines = Markup("<br>").join(self.text.splitlines())
+        return Markup("<p><strong>{}</strong></p><p>{}</p>").format(self.headline, lines)
 
 
 @notify.message_type
@@ -86,9 +87,3 @@ def welcome(newcomer: User) -> None:
         "<li>Choose <em>how you want to hear from us</em>: on the page alone, at once, or once a day.</li></ul>"
     ).format(name=newcomer.username, explore=url_for("main.explore"), profile=url_for("main.edit_profile"))
     notify.send("Welcome to the microblog", to=newcomer, body=text, url=url_for("main.explore"))
-
-
-@notify.administrator
-def may_read_all(user: User) -> bool:
-    """Tell whether somebody may see the list of all messages."""
-    return user.is_admin

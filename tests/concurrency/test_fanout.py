@@ -201,7 +201,7 @@ def test_users_come_and_go_between_two_batches(crowd: Site, kind: str, monkeypat
 def test_a_savepoint_that_is_rolled_back_takes_its_recipients_with_it(crowd: Site, kind: str) -> None:
     with crowd.app.app_context():
         session = crowd.db.session
-        session.scalars(select(crowd.User)).first().last_seen = 1.0
+        session.scalars(select(crowd.User).limit(1)).one().last_seen = 1.0
         for word, kept in (("kept", True), ("dropped", False)):
             savepoint = session.begin_nested()
             send(crowd, kind, word)

@@ -10,6 +10,7 @@ from flask import Flask
 
 from examples.microblog import mentions
 from examples.microblog.extensions import db
+from examples.microblog.manners import PER_MINUTE
 from examples.microblog.models import Post, User
 from tests.example.visitor import Visitor
 
@@ -73,6 +74,17 @@ def test_who_is_blocked_is_refused_and_the_page_says_so(alice: Visitor, bob: Vis
     alice.send("/messages", "/senders/bob/block")
 
     assert "does not take private messages from you" in bob.open("/send_message/alice", 403)
+
+
+def test_who_writes_faster_than_people_do_is_asked_to_wait(alice: Visitor, bob: Visitor) -> None:
+    for number in range(PER_MINUTE):
+        assert bob.write_to("alice", f"Number {number}").status_code == 303
+
+    answer = bob.write_to("alice", "One too many")
+
+    assert answer.status_code == 429
+    assert "wait for a minute" in answer.text
+    assert len(alice.messages()) == PER_MINUTE
 
 
 def test_a_newcomer_is_welcomed_in_rich_text(alice: Visitor) -> None:
@@ -225,12 +237,12 @@ def test_going_to_ones_followers_is_seeing_the_message_about_them(alice: Visitor
 def test_an_announcement_reaches_everybody_but_the_one_who_makes_it(
     alice: Visitor, bob: Visitor, admin: Visitor
 ) -> None:
-    answer = admin.send("/announce", headline="New colours", text="We have painted the walls.")
+    answer = admin.send("/announce", headline="New <colours>", text="We have\npainted & dried.")
 
     assert answer.status_code == 302
     for person in (alice, bob):
         [message] = person.messages()
-        assert (message["subject"], message["body"]) == ("New colours", "We have painted the walls.")
+        assert (message["subject"], message["body"]) == ("New <colours>", "New <colours>\n\nWe have\npainted & dried.")
     assert admin.messages() == []
     assert alice.live("maintenance") is None
 

@@ -20,7 +20,7 @@ from flask_notify.scheduler import Scheduler
 from tests.apps import Site
 from tests.scheduling.process import Process, flask
 from tests.scheduling.test_run import CROWD, add_crowd, copies, send_to_all, wait_until
-from tests.servers import free_port
+from tests.servers import Database, free_port
 
 WORKERS = 3
 
@@ -60,10 +60,11 @@ class Server:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["", "preload"])
+@pytest.mark.databases("sqlite", "postgresql")
 def test_one_of_many_processes_leads_and_another_follows_when_it_is_killed(
-    site: Site, start: Callable[..., Process], options: tuple[str, ...]
+    site: Site, start: Callable[..., Process], database: Database
 ) -> None:
+    options = ["--preload"] if database.name == "sqlite" else []
     add_crowd(site)
     server = Server(start, *options)
     assert leader(site) is None  # nothing before the first request

@@ -104,6 +104,7 @@ def test_sigterm_ends_it_after_the_batch_in_hand(site: Site, run: Run, held: Hel
     assert copies(site) == [1] * CROWD
 
 
+@pytest.mark.databases("postgresql")
 def test_sigterm_ends_it_after_the_mail_in_hand(site: Site, run: Run, smtp: SMTPServer) -> None:
     people = [site.add_user(name, email=f"{name}@example.org") for name in ("ann", "bob", "cleo")]
     reached, go_on = threading.Event(), threading.Event()
@@ -131,6 +132,7 @@ def test_sigterm_ends_it_after_the_mail_in_hand(site: Site, run: Run, smtp: SMTP
         assert sorted(connection.scalars(select(mail.state))) == ["pending", "pending", "sent"]
 
 
+@pytest.mark.databases("sqlite")
 def test_a_second_signal_ends_it_at_once(site: Site, run: Run, held: Held) -> None:
     add_crowd(site)
     scheduler = run()
@@ -163,7 +165,7 @@ def test_another_takes_over_within_seconds_from_one_that_was_killed(site: Site, 
     wait_until(lambda: copies(site) == [1] * CROWD)
     if victim is first:
         heir.wait_for("leads:")
-        assert time.monotonic() - killed < 30  # the lease's ten seconds, on a machine that does other things
+        assert time.monotonic() - killed < 20  # the lease's five seconds, on a machine that does other things
     heir.terminate()
     assert heir.wait() == 0
     assert "leads:" in "\n".join(heir.lines)
@@ -185,7 +187,7 @@ def test_one_leads_of_two_and_the_other_follows_when_it_ends(site: Site, run: Ru
     assert not [line for line in first.lines if "Traceback" in line]
 
 
-@pytest.mark.databases("postgresql", "mariadb")
+@pytest.mark.databases("postgresql")
 def test_it_goes_on_when_the_database_was_away(site: Site, run: Run, database: Database) -> None:
     add_crowd(site)
     scheduler = run()

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 30
 
 

@@ -230,7 +230,10 @@ def test_where_all_is_seen_there_is_nothing_to_mark(site: Site, key: Any) -> Non
 def test_an_empty_inbox_says_something_kind(site: Site, key: Any) -> None:
     client = site.client(key)
 
-    assert "Nothing here yet" in client.get("/messages").text
+    page = client.get("/messages").text
+
+    assert "Nothing here yet" in page
+    assert 'href="/preferences"' in page
     assert "No message fits this filter" in client.get("/messages?seen=1").text
     assert "nothing further this way" in client.get("/messages?page=older~seen~1~1").text
 

@@ -120,7 +120,6 @@ def test_what_is_chosen_holds(site: Site, ann: Any) -> None:
     assert settings_of(site, bob)["timezone"] is None
 
 
-@every_database
 def test_what_was_chosen_can_be_taken_back(site: Site, ann: Any) -> None:
     save(site, ann, {"In general": "weekly", "Replies": "never"}, timezone="Asia/Kolkata", notify_myself="y")
 
@@ -277,7 +276,6 @@ def test_without_flask_babel_there_is_no_language_to_choose(site: Site, ann: Any
     assert "Language" not in site.client(ann).get("/preferences").text
 
 
-@every_database
 def test_the_languages_of_the_application_are_offered(build: Callable[..., Site], tmp_path: Path) -> None:
     translate(tmp_path, "messages", {"Hello": "Hallo"})
     site = build(BABEL_TRANSLATION_DIRECTORIES=str(tmp_path))

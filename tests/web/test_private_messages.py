@@ -158,7 +158,10 @@ def test_a_private_message_can_be_answered(site: Site, susan: Any, david: Any) -
     post(site.client(susan), "/send_message/david", {"body": "Hello"})
     client = site.client(david)
 
-    assert 'href="/send_message/susan"' in client.get("/messages").text
+    page = client.get("/messages").text
+    assert 'href="/send_message/susan"' in page
+    assert 'href="/messages/1"' in page  # where the sender can be blocked
+    assert 'formaction="/senders/susan/block"' in client.get("/messages/1").text
     assert 'href="/send_message/susan"' in client.get("/messages/1", headers=NAVIGATION).text
 
 

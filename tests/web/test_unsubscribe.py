@@ -148,7 +148,6 @@ def test_there_is_nothing_else_to_do(site: Site, ann: Any, method: str) -> None:
     assert site.app.test_client().open(path(site, ann), method=method, data=ONE_CLICK).status_code == 405
 
 
-@every_database
 def test_clicking_twice_is_as_good_as_once(site: Site, ann: Any) -> None:
     address, client = path(site, ann), site.app.test_client()
 

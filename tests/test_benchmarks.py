@@ -1,0 +1,48 @@
+"""The benchmarks run: each at a size at which its figures mean nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+PROGRAMS = {
+    # More users than are told within the caller's transaction.
+    "fanout": (["--rows", "11000"], ["Flask-Notify, a text", "django-notifications-hq", "Mega-Tutorial", "Peak"]),
+    "digest": (["--rows", "600", "--mails", "8"], ["smtplib", "two workers"]),
+    "expiry": (["--rows", "3000"], ["one plain DELETE", "Writer's longest wait"]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_benchmark_measures_every_contender_and_writes_its_page(name: str, tmp_path: Path) -> None:
+    if name == "fanout" and find_spec("notifications") is None:
+        pytest.skip("django-notifications-hq is no part of flask-notify[test], but of flask-notify[bench]")
+    options, told = PROGRAMS[name]
+    page = tmp_path / "page.rst"
+
+    run = subprocess.run(
+        [
+            sys.executable,
+            str(BENCHMARKS / f"{name}.py"),
+            "--databases=sqlite",
+            "--rounds=1",
+            *options,
+            "--output",
+            page,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert "(target " in run.stdout
+    text = page.read_text()
+    assert [words for words in [*told, "What was to be reached", "SQLite"] if words not in text] == []

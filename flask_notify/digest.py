@@ -265,7 +265,9 @@ def address_of(user: Any) -> tuple[str | None, str | None]:
         return None, "there is no such user any more"
     if not getattr(user, "is_active", True):
         return None, "the user is deactivated"
-    address = getattr(user, "email", None)
+    if not hasattr(user, "email"):
+        return None, f"{type(user).__name__} has no attribute email"
+    address = user.email
     if not address:
         return None, "the user has no address"
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,10 @@ from flask import current_app
 from sqlalchemy import Column, String
 
 from flask_notify import MessageType, digest
+from flask_notify.config import Settings
 from flask_notify.transport import FlaskMailTransport
-from tests.mail.office import NOON, Office, parsed, text_of, told_in
+from tests.apps import Site
+from tests.mail.office import NOON, Office, make_office, parsed, text_of, told_in
 from tests.servers.smtp import SMTPServer, say
 
 SUSAN, DAVID = "susan@example.org", "david@example.org"
@@ -559,3 +562,28 @@ def change_address(office: Office, key: Any) -> None:
     with office.site.app.app_context():
         office.site.user(key).email = "new@example.org"
         office.site.db.session.commit()
+
+
+def test_mail_goes_out_from_a_database_in_memory(smtp: SMTPServer) -> None:
+    office = make_office("sqlite://", smtp.port)
+    office.site.create_tables()
+    office.send("Backup finished", office.add("susan"))
+
+    office.run_at(NOON + 300)
+
+    assert len(smtp.to(SUSAN)) == 1
+    assert [mail.state for mail in office.mails()] == ["sent"]
+    office.site.close()
+
+
+@pytest.mark.databases("sqlite")
+def test_users_without_an_attribute_for_the_address_get_none_and_the_reason_is_on_record(site: Site) -> None:
+    office = Office(site, Path())
+    office.send("Backup finished", site.add_user("susan"))
+    settings = Settings({"NOTIFY_BASE_URL": "https://example.org", "NOTIFY_MAIL_SENDER": "news@example.org"})
+    office.now += 300
+
+    with site.app.app_context():
+        digest.run_once(site.notify.models, settings, FlaskMailTransport(site.app, 10))
+
+    assert [(mail.state, mail.reason) for mail in office.mails()] == [("skipped", "User has no attribute email")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -23,12 +24,27 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 REQUIRE_ALL = os.environ.get("REQUIRE") == "all"
+_ROOM = 4 * 2**30
 _MISSING = "is not on this machine: "
 
 
 def pytest_configure() -> None:
     """Let a terminated run end as an interrupted one does: with its servers stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _keep_files_in_memory()
+
+
+def _keep_files_in_memory() -> None:
+    """Let databases lie in memory, where there is room: they commit thousands of times, for nobody.
+
+    They are the same servers, with the same settings. TMPDIR chooses another place.
+    """
+    memory = Path("/dev/shm")  # noqa: S108  # whose files are made as those of any temporary directory
+    if "TMPDIR" in os.environ or not os.access(memory, os.W_OK):
+        return
+    if shutil.disk_usage(memory).free > _ROOM:
+        os.environ["TMPDIR"] = str(memory)
+        tempfile.tempdir = None  # it is asked for anew
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

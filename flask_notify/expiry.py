@@ -18,7 +18,7 @@ from .config import Settings
 from .models import Models
 from .old_rows import KINDS, Limits, Removal
 
-SQLITE_PAUSE = 0.03
+SQLITE_PAUSE = 0.05
 """Seconds, at most, for which SQLite's one lock is left to others after each batch."""
 
 
@@ -65,9 +65,9 @@ def _walk(connection: Connection, removal: Removal, stop: Callable[[], bool]) ->
         began = time.monotonic()
         removed = removal.remove(connection, within)
         if connection.dialect.name == "sqlite":
-            # The lock is not queued for: whoever waits looks now and then whether it is free, and
-            # must find it so.
-            time.sleep(min(time.monotonic() - began, SQLITE_PAUSE))
+            # The lock is not queued for: whoever waits looks, ever more rarely, whether it is
+            # free, and must find it so.
+            time.sleep(min((time.monotonic() - began) / 2, SQLITE_PAUSE))
         if removed:
             signals.tell(signals.expired, table=removal.table_of(removal.models).name, removed=removed)
             yield Batch(removal.what, removed)

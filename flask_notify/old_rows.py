@@ -79,10 +79,12 @@ class Removal:
 
     @staticmethod
     def table_of(models: Models) -> Table:
+        """Return the table."""
         raise NotImplementedError
 
     @property
     def is_due(self) -> bool:
+        """Whether the settings let any row go."""
         return True
 
     @property

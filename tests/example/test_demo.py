@@ -105,7 +105,23 @@ def test_what_was_unread_before_has_been_mailed(run_demo: RunDemo) -> None:
 
     mail = re.search(r'href="(/mail/[0-9a-f-]+)"', str(page))
     assert mail
-    assert "List-Unsubscribe" in guest.open(mail[1])
+    assert "List-Unsubscribe-Post" in guest.open(mail[1])
+
+
+def test_a_mail_program_unsubscribes_with_what_stands_in_the_mail_alone(run_demo: RunDemo) -> None:
+    demo = run_demo()
+    guest, mail_program = Guest(demo.url).log_in(GUIDES[0]), Guest(demo.url)
+    found = eventually(lambda: re.search(r'href="(/mail/[0-9a-f-]+)"', guest.open("/mail/")))
+    assert found
+    address = re.search(rf"&lt;{re.escape(demo.url)}(unsubscribe/[^&]+)&gt;", guest.open(found[1]))
+    assert address
+
+    mail_program.open(address[1])
+    asked = guest.open("/preferences")
+    mail_program.open(address[1], **{"List-Unsubscribe": "One-Click"})
+
+    assert not re.search(r'<option selected value="never">', asked)
+    assert re.search(r'<option selected value="never">', guest.open("/preferences"))
 
 
 def test_a_message_left_unread_comes_as_mail_whose_link_marks_it_seen(run_demo: RunDemo) -> None:

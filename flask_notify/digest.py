@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from traceback import walk_tb
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, inspect, select
 from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.orm import joinedload
 
 from . import delivery, letter, mail, outbox
 from .config import Settings
 from .mail import InvalidAddress, Masthead
 from .models import Models, RecipientKey
 from .outbox import Due, NewMail
+from .targets import load_senders
 from .transport import Transport
 
 logger = logging.getLogger("flask_notify")
@@ -238,12 +238,13 @@ def _load(models: Models, keys: Sequence[RecipientKey], numbers: Sequence[int]) 
     session, Message, inbox = models.db.session(), models.Message, models.inbox.c
     fresh = {"populate_existing": True}
     users = select(models.user_mapper.class_).where(models.key_column.in_(keys))
-    # The senders come along: asking for them one letter at a time would take a statement each.
-    messages = select(Message).where(Message.id.in_(numbers)).options(joinedload(cast(Any, Message).sender))
+    messages = select(Message).where(Message.id.in_(numbers))
     tastes = select(inbox.recipient_id, inbox.locale, inbox.timezone).where(inbox.recipient_id.in_(keys))
+    found = session.scalars(messages, execution_options=fresh).all()
+    load_senders(models, found)  # for all at once: one letter at a time would take a statement each
     return _Loaded(
         {inspect(user).identity[0]: user for user in session.scalars(users, execution_options=fresh)},
-        {message.id: message for message in session.scalars(messages, execution_options=fresh)},
+        {message.id: message for message in found},
         {row.recipient_id: row for row in session.execute(tastes, bind_arguments={"clause": models.inbox})},
     )
 

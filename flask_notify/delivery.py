@@ -70,7 +70,7 @@ class Sent:
     server_unusable: str | None = None
 
 
-def send_batch(this: Round) -> Sent:
+def send_batch(this: Round, limit: int = outbox.BATCH) -> Sent:
     """Send pending mails, each at most once for as long as this worker lives.
 
     A mail is begun only while less than half of the lease is over, and takes less than the other
@@ -79,7 +79,7 @@ def send_batch(this: Round) -> Sent:
     """
     begun = time.monotonic()  # before the lease is taken: it ends later than we think
     with this.work.begin():
-        leased = outbox.lease(this.work, this.models, now=this.clock(), seconds=this.lease_seconds)
+        leased = outbox.lease(this.work, this.models, now=this.clock(), seconds=this.lease_seconds, limit=limit)
         wanted = outbox.wanted_among(this.work, this.models, leased) if leased else set()
     with outbox.single_statements(this.work):
         return _send_leased(this, leased, wanted, begun)

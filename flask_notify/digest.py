@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ from .outbox import Due, NewMail
 from .transport import Transport
 
 logger = logging.getLogger("flask_notify")
+
+_QUICK_SECONDS = 0.4
+_LARGEST_BATCH = 100
+"""Recipients at a time while it goes quickly: then statements per mail count, and not who gets how many."""
 
 _ROUNDS = 3
 """How often one recipient is rendered at a time, where messages come and go meanwhile."""
@@ -96,23 +101,25 @@ def run_once(
             settings.mail_attempts,
             stop,
         )
-        while not stop():
-            prepared = _prepare_batch(work, desk, clock(), summary)
-            sent = 0 if summary.problem else _send_all(this, summary)
-            if not prepared and not sent:
-                break
+        size, busy = outbox.BATCH, True
+        while busy and not stop():
+            begun = time.monotonic()
+            prepared = _prepare_batch(work, desk, clock(), summary, size)
+            sent = 0 if summary.problem else _send_all(this, summary, size)
+            busy = bool(prepared or sent)
+            quick = time.monotonic() - begun < _QUICK_SECONDS
+            size = min(2 * size, _LARGEST_BATCH) if quick else outbox.BATCH
     return summary
 
 
-def _send_all(this: delivery.Round, summary: Summary) -> int:
-    total = 0
-    while not this.stop():
-        sent = delivery.send_batch(this)
-        total += sent.taken
+def _send_all(this: delivery.Round, summary: Summary, size: int) -> int:
+    total, taken = 0, size
+    while taken == size and not (summary.problem or this.stop()):
+        sent = delivery.send_batch(this, size)
+        taken = sent.taken
+        total += taken
         summary.outcomes.update(sent.outcomes)
         summary.problem = sent.server_unusable
-        if sent.taken == 0 or sent.server_unusable:
-            break
     return total
 
 
@@ -180,10 +187,10 @@ class _Desk:
         return Masthead(self._sender or "", list_id, self.settings.mail_subject_prefix)
 
 
-def _prepare_batch(work: Connection, desk: _Desk, now: float, summary: Summary) -> int:
+def _prepare_batch(work: Connection, desk: _Desk, now: float, summary: Summary, size: int) -> int:
     """Claim recipients, and put their mails into the outbox; return how many recipients it were."""
     with work.begin():
-        claimed = outbox.claim_due(work, desk.models, now=now)
+        claimed = outbox.claim_due(work, desk.models, now=now, limit=size)
     waiting: Sequence[RecipientKey] = claimed
     for _ in range(_ROUNDS):
         if not waiting:

@@ -21,8 +21,8 @@ from .models import Models, RecipientKey
 from .models.columns import MAX_REASON
 from .rules import MailMode
 
-BATCH = 50
-"""Recipients, or mails, that a worker takes at a time."""
+BATCH = 25
+"""Recipients, or mails, that a worker takes at a time, so that others get their share of few."""
 
 RENDERING_SECONDS = 120.0
 """Seconds after which the recipients of a worker that died while it rendered are due again."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import url_for
+from flask_babel import Babel, get_locale, get_timezone
 from sqlalchemy import func, insert, select
 
 from flask_notify import MessageType, fanout
@@ -37,6 +38,13 @@ class Linked(MessageType):
 
     def url(self, recipient: Any) -> str:
         return url_for("notify.poll", since=recipient.id)
+
+
+class Spoken(MessageType):
+    """One that says in which language it is."""
+
+    def subject(self, recipient: Any) -> str:
+        return f"{recipient.name}: {get_locale()}, {get_timezone()}"
 
 
 @pytest.fixture
@@ -132,6 +140,24 @@ def test_links_are_made_outside_a_request_as_in_one(build: Callable[..., Site]) 
         links = [m.url for key in keys for m in site.user(key).messages_received]
 
     assert links == [f"/app/notifications?since={key}" for key in (keys[0], keys[0], keys[1])]
+
+
+@pytest.mark.parametrize("at_once", [1, 10], ids=["moved later", "with the commit"])
+def test_each_reads_it_in_their_own_language(build: Callable[..., Site], at_once: int) -> None:
+    site = build(NOTIFY_INLINE_RECIPIENTS=at_once, BABEL_DEFAULT_LOCALE="en")
+    Babel(site.app, locale_selector=lambda: "fr")  # of whoever makes the request
+    site.notify.message_type(Spoken)
+    keys = [site.add_user(name) for name in ("ann", "bob", "cem")]
+    with site.app.app_context():
+        site.user(keys[0]).set_notify_preferences(locale="de", timezone="Europe/Berlin")
+        site.user(keys[1]).set_notify_preferences(locale="es", timezone="Asia/Kolkata")
+        site.db.session.commit()
+        site.notify.send(Spoken(), to=select(site.User.id))
+        site.db.session.commit()
+
+        told_ = [m.subject for key in keys for m in site.user(key).messages_received]
+
+    assert told_ == ["ann: de, Europe/Berlin", "bob: es, Asia/Kolkata", "cem: en, UTC"]
 
 
 def test_who_was_deleted_meanwhile_is_no_error(crowd: Site) -> None:

@@ -216,7 +216,10 @@ def run(app: Flask, tell: Callable[[str], object]) -> None:
             alone = "; by one process at a time" if job.alone else ""
             tell(f"{job.name}: every {job.every:g} s{alone}")
         scheduler.start()
-        told.wait()
+        # Not for ever at once: the system may hand a signal to another thread, and Python's handler
+        # runs when this one wakes.
+        while not told.wait(1):
+            pass
         tell("ends after what is in hand")
     finally:
         scheduler.stop()

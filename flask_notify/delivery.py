@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from . import outbox, signals, transport
 from .models import Models
 from .outbox import LeasedMail, Stamps
+from .stamping import stamping
 
 logger = logging.getLogger("flask_notify")
 
@@ -81,7 +82,7 @@ def send_batch(this: Round, limit: int = outbox.BATCH) -> Sent:
     with this.work.begin():
         leased = outbox.lease(this.work, this.models, now=this.clock(), seconds=this.lease_seconds, limit=limit)
         wanted = outbox.wanted_among(this.work, this.models, leased) if leased else set()
-    with outbox.single_statements(this.work):
+    with stamping(this.work):
         return _send_leased(this, leased, wanted, begun)
 
 

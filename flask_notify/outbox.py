@@ -242,19 +242,6 @@ class Stamps:
             connection.execute(statement, {"recipient": mail.recipient_id, "number": mail.id, "now": now})
 
 
-@contextmanager
-def single_statements(connection: Connection) -> Iterator[None]:
-    """Let every statement be a transaction of its own, where that spares the way to the server and back."""
-    if connection.dialect.name != "postgresql":
-        yield
-        return
-    connection.execution_options(isolation_level="AUTOCOMMIT")
-    try:
-        yield
-    finally:
-        connection.execution_options(isolation_level="READ COMMITTED")
-
-
 def note_final(connection: Connection, models: Models, mail: LeasedMail, state: str, reason: str) -> None:
     """Note that a mail never will be sent: ``refused`` or ``cancelled``."""
     final = {"state": state, "reason": reason[:MAX_REASON], "next_attempt_at": None, "lease_until": None}

@@ -53,6 +53,7 @@ LAYERS = [
     "unsubscribing",
     "letter",
     "outbox",
+    "stamping",
     "delivery",
     "digest",
     "reasons",

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text, update
 
 from flask_notify import outbox, signals
+from flask_notify.stamping import stamping
 from tests.mail.office import NOON, Office
 from tests.servers import Database, free_port
 from tests.servers.smtp import DRIP, HANG, SMTPServer, say
@@ -323,3 +324,23 @@ def test_an_application_can_hand_mails_over_in_its_own_way(office: Office) -> No
     assert own.sent == [SUSAN, ANNA, PETER]
     assert summary.outcomes == {"stored": 4, "sent": 3, "later": 1}
     assert states(office)[DAVID] == "pending"
+
+
+@pytest.mark.databases("sqlite-wal", "sqlite", "postgresql")
+def test_only_stamps_do_not_wait_for_the_disk(office: Office, database: Database) -> None:
+    ask = "SHOW synchronous_commit" if database.name == "postgresql" else "PRAGMA synchronous"
+    with office.site.app.app_context(), outbox.working(office.site.notify.models) as work:
+
+        def waits() -> Any:
+            with work.begin():
+                return work.exec_driver_sql(ask).scalar()
+
+        usual = waits()
+        with stamping(work):
+            meanwhile = waits()
+        journal = None if database.name == "postgresql" else work.exec_driver_sql("PRAGMA journal_mode").scalar()
+        work.rollback()
+        afterwards = waits()
+
+    assert meanwhile == ("off" if journal is None else 1 if journal == "wal" else 2)
+    assert afterwards == usual == ("on" if journal is None else 2)

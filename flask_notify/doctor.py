@@ -11,9 +11,8 @@ from flask import Flask
 from sqlalchemy import Connection, exists, func, inspect, select
 
 from .config import Settings
-from .database_clock import DatabaseClock
 from .errors import ConfigurationError
-from .fanout import SCHEDULER
+from .leases import holder
 from .models import Models
 from .transport import FlaskMailTransport
 
@@ -135,9 +134,9 @@ def _sqlite(connection: Connection) -> Iterator[Finding]:
     yield Finding("ok", "SQLite", f"journal {journal}; transactions begin {how}")
 
 
-def _scheduler(connection: Connection, models: Models) -> Iterator[Finding]:
-    lease = models.lease.c
-    age = connection.scalar(select(DatabaseClock() - lease.renewed_at).where(lease.role == SCHEDULER))
+def _scheduler(_connection: Connection, models: Models) -> Iterator[Finding]:
+    seen = holder(models)
+    age = None if seen is None else seen.seconds_ago
     remedy = "Run `flask notify run` beside the application, or set NOTIFY_SCHEDULER = True."
     if age is None:
         yield Finding("error", "scheduler", "none was ever seen: no mail goes out, nothing expires", remedy)

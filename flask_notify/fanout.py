@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 
 from . import claims, emission, inbox, messages, notifications, signals
 from .config import Settings
-from .database_clock import DatabaseClock
 from .errors import UnknownType
 from .language import in_language
+from .leases import holder
 from .message_rows import Copy
 from .message_types import Registry, Text
 from .models import Models, RecipientKey
@@ -31,11 +31,8 @@ from .site import visited
 BATCH = 1_000
 """Recipients per transaction."""
 
-SCHEDULER = "scheduler"
-"""The role of whoever runs the jobs."""
-
 _LATELY = 60
-"""Seconds after which a scheduler that was not heard of counts as gone."""
+"""Seconds after the end of its lease for which a scheduler that died is expected to be replaced."""
 
 _log = logging.getLogger("flask_notify")
 
@@ -114,9 +111,8 @@ def _drain_if_alone(models: Models, settings: Settings, types: Registry, total: 
         if scheduler_is_there(models):
             return
         _log.warning(
-            "No scheduler was seen for %s s, so an emission to %s recipients is moved by the process that emitted it. "
+            "No scheduler runs, so an emission to %s recipients is moved by the process that emitted it. "
             "Run `flask notify run`, or set NOTIFY_SCHEDULER.",
-            _LATELY,
             total,
         )
         for _ in drain(models, settings, types):
@@ -126,11 +122,9 @@ def _drain_if_alone(models: Models, settings: Settings, types: Registry, total: 
 
 
 def scheduler_is_there(models: Models) -> bool:
-    """Return whether a scheduler was seen within the last minute, by the database's clock."""
-    lease = models.lease.c
-    seen = select(lease.renewed_at > DatabaseClock() - _LATELY).where(lease.role == SCHEDULER)
-    with models.db.session.session_factory() as session:
-        return bool(session.scalar(seen, bind_arguments={"clause": models.lease}))
+    """Return whether a scheduler runs, by the database's clock; one that was stopped in order does not."""
+    scheduler = holder(models)
+    return scheduler is not None and scheduler.seconds_left > -_LATELY
 
 
 def backlog(models: Models) -> int:

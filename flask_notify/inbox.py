@@ -42,7 +42,6 @@ class InboxState(NamedTuple):
     """What a locked inbox holds, with its new cursor."""
 
     cursor: float
-    unseen_count: int
     mail_due_at: float | None
     mail_mode: str | None
     timezone: str | None

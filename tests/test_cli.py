@@ -11,9 +11,10 @@ import pytest
 from click.testing import Result
 from sqlalchemy import insert, text, update
 
-from flask_notify import MessageType, fanout
+from flask_notify import MessageType
 from flask_notify.cli import notify_cli
 from flask_notify.database_clock import DatabaseClock
+from flask_notify.leases import SCHEDULER
 from tests.apps import Site, make_app
 
 
@@ -72,7 +73,7 @@ def ask(site: Site, *arguments: str) -> Any:
 
 def see_a_scheduler(site: Site, seconds_ago: int = 0) -> None:
     lease, now = site.notify.models.lease, DatabaseClock()
-    row = {"role": fanout.SCHEDULER, "owner": "a test", "until": now, "renewed_at": now - seconds_ago}
+    row = {"role": SCHEDULER, "owner": "a test", "until": now, "renewed_at": now - seconds_ago}
     with site.app.app_context():
         site.db.session.execute(insert(lease).values(row))
         site.db.session.commit()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, func, insert, select
 
-from flask_notify import fanout
 from flask_notify.database_clock import DatabaseClock
+from flask_notify.leases import SCHEDULER
 from tests.apps import Site
 from tests.concurrency.messages import check_counts
 from tests.recording import recorded
@@ -74,7 +74,7 @@ def test_no_transaction_writes_to_more_than_a_thousand_recipients(build: Callabl
     written: list[int] = []
     with site.app.app_context():
         now = DatabaseClock()
-        lease = {"role": fanout.SCHEDULER, "owner": "a test", "until": now, "renewed_at": now}
+        lease = {"role": SCHEDULER, "owner": "a test", "until": now, "renewed_at": now}
         site.db.session.execute(insert(models.lease).values(lease))
         site.db.session.commit()
 

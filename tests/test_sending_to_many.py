@@ -14,6 +14,7 @@ from sqlalchemy import func, insert, select
 from flask_notify import MessageType, fanout
 from flask_notify.database_clock import DatabaseClock
 from flask_notify.errors import InvalidMessage
+from flask_notify.leases import SCHEDULER
 from tests.apps import Site
 
 MANY = 12
@@ -56,7 +57,7 @@ def crowd(build: Callable[..., Site]) -> Any:
         site.db.session.add_all([site.User(name=f"user {number}") for number in range(MANY)])
         lease = site.notify.models.lease
         now = DatabaseClock()
-        row = {"role": fanout.SCHEDULER, "owner": "a test", "until": now, "renewed_at": now}
+        row = {"role": SCHEDULER, "owner": "a test", "until": now, "renewed_at": now}
         site.db.session.execute(insert(lease).values(row))
         site.db.session.commit()
         yield site
@@ -208,6 +209,16 @@ def test_without_a_scheduler_the_emitter_moves_it_and_says_so(
 
         assert [m.subject for key in keys for m in site.user(key).messages_received] == ["to all"] * 3
     assert "flask notify run" in caplog.text
+
+
+def test_a_scheduler_that_was_stopped_in_order_is_not_waited_for(crowd: Site) -> None:
+    models = crowd.notify.models
+    assert fanout.scheduler_is_there(models)
+
+    crowd.db.session.execute(models.lease.update().values(until=0.0))  # as it leaves its lease behind
+    crowd.db.session.commit()
+
+    assert not fanout.scheduler_is_there(models)
 
 
 def test_batches_have_at_most_a_thousand_recipients(crowd: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import event, insert, select
 
 from flask_notify import fanout
 from flask_notify.database_clock import DatabaseClock
+from flask_notify.leases import SCHEDULER
 from tests.apps import Site
 from tests.concurrency.messages import PATIENT, check_counts
 from tests.concurrency.movers import SAYING, Announced, Task, context, emit, finish, start
@@ -42,7 +43,7 @@ def options_of(database: Database) -> dict[str, Any]:
 def see_a_scheduler(site: Site) -> None:
     """Let emitters leave the moving to a scheduler."""
     now = DatabaseClock()
-    row = {"role": fanout.SCHEDULER, "owner": "a test", "until": now, "renewed_at": now}
+    row = {"role": SCHEDULER, "owner": "a test", "until": now, "renewed_at": now}
     with site.app.app_context():
         site.db.session.execute(insert(site.notify.models.lease).values(row))
         site.db.session.commit()

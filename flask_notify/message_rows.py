@@ -175,10 +175,13 @@ def renew(connection: Connection, models: Models, entries: Sequence[Entry], now:
         values["mail_due_at"] = message.c.mail_due_at
         if entry.decision.mode is MailMode.NEVER:
             values["mail_due_at"] = null()
-        elif entry.decision.mode is not MailMode.OFTEN:
+        else:
             # One that was mailed is told again by the next digest only: ten small changes are
             # not ten mails. One that waits for its mail keeps its hour.
-            owed = message.c.mail_due_at.is_(None) & (message.c.sent_at.is_not(None) | message.c.mail_id.is_(None))
+            settled = message.c.mail_id.is_(None) & message.c.sent_at.is_(None)
+            if entry.decision.mode is not MailMode.OFTEN:
+                settled = message.c.mail_id.is_(None) | message.c.sent_at.is_not(None)
+            owed = message.c.mail_due_at.is_(None) & settled
             values["mail_due_at"] = case((owed, literal(due, Double)), else_=message.c.mail_due_at)
             values["mail_id"] = case((owed, null()), else_=message.c.mail_id)
         connection.execute(update(message).where(message.c.id == entry.message_id).values(values))

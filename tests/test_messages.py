@@ -342,6 +342,24 @@ def test_the_latest_unseen_of_a_target_takes_the_place_of_the_others(site: Site,
     assert counts_are_right(site)
 
 
+def test_a_renewed_message_that_was_never_to_be_mailed_is_once_the_mode_says_so(site: Site, people: Any) -> None:
+    ann, bob, cem = people
+    ann.set_mail_mode("never")
+    site.db.session.commit()
+    site.notify.send(Replied(target=cem, sender=bob), to=ann)
+    site.db.session.commit()
+
+    ann.set_mail_mode("often")
+    site.db.session.commit()
+    site.notify.send(Replied(target=cem, sender=bob), to=ann)
+    site.db.session.commit()
+
+    (message,) = ann.messages_received
+    assert (message.mail_mode, message.count) == ("often", 2)
+    assert message.mail_due_at is not None
+    assert inbox_of(site, ann).mail_due_at == pytest.approx(message.mail_due_at.timestamp(), abs=1e-5)
+
+
 def test_without_a_target_nothing_collapses(site: Site, people: Any) -> None:
     ann, _, _ = people
 

@@ -15,9 +15,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from . import outbox, signals, transport
+from .durability import stamping
 from .models import Models
 from .outbox import LeasedMail, Stamps
-from .stamping import stamping
 
 logger = logging.getLogger("flask_notify")
 

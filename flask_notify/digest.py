@@ -18,6 +18,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from . import delivery, letter, mail, outbox
 from .config import Settings
+from .inbox import among
 from .mail import InvalidAddress, Masthead
 from .models import Models, RecipientKey
 from .outbox import Due, NewMail
@@ -237,9 +238,10 @@ class _Loaded(NamedTuple):
 def _load(models: Models, keys: Sequence[RecipientKey], numbers: Sequence[int]) -> _Loaded:
     session, Message, inbox = models.db.session(), models.Message, models.inbox.c
     fresh = {"populate_existing": True}
-    users = select(models.user_mapper.class_).where(models.key_column.in_(keys))
-    messages = select(Message).where(Message.id.in_(numbers))
-    tastes = select(inbox.recipient_id, inbox.locale, inbox.timezone).where(inbox.recipient_id.in_(keys))
+    at = session.connection(bind_arguments={"clause": models.inbox})
+    users = select(models.user_mapper.class_).where(among(at, models.key_column, keys))
+    messages = select(Message).where(among(at, models.message.c.id, numbers))
+    tastes = select(inbox.recipient_id, inbox.locale, inbox.timezone).where(among(at, inbox.recipient_id, keys))
     found = session.scalars(messages, execution_options=fresh).all()
     load_senders(models, found)  # for all at once: one letter at a time would take a statement each
     return _Loaded(

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from . import claims, emission, inbox, messages, notifications, signals
 from .config import Settings
+from .durability import without_waiting
 from .errors import UnknownType
 from .language import in_language
 from .leases import holder
@@ -166,6 +167,7 @@ def move_batch(models: Models, settings: Settings, types: Registry, fanout_id: i
     """
     with models.db.session.session_factory() as session:
         connection = session.connection(bind_arguments={"clause": models.inbox})
+        without_waiting(connection)
         mine = models.fanout.c.id == fanout_id
         kind, content = connection.execute(select(models.fanout.c.kind, models.fanout.c.content).where(mine)).one()
         if kind == "value":
@@ -267,9 +269,13 @@ def _move_value(session: Session, models: Models, fanout_id: int) -> int:
         return 0
     key, content = models.key_column, json.loads(row.content)
     rest = func.coalesce(models.inbox.c.created_at, 0.0) <= row.created_at
+    theirs = models.inbox.c.recipient_id == key
     if row.progress is not None:
-        rest &= key > key.type.python_type(row.progress)
-    everybody = select(key, models.inbox.c.recipient_id).outerjoin(models.inbox, models.inbox.c.recipient_id == key)
+        last = key.type.python_type(row.progress)
+        rest &= key > last
+        # Said of both sides: PostgreSQL merges them, and would read all inboxes up to here for each batch.
+        theirs &= models.inbox.c.recipient_id > last
+    everybody = select(key, models.inbox.c.recipient_id).outerjoin(models.inbox, theirs)
     rows = connection.execute(everybody.where(rest).order_by(key).limit(BATCH)).all()
     keys = [row[0] for row in rows]
     if not keys:

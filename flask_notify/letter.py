@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -84,7 +85,7 @@ def render(
         context = _context(user, shown, more, links)
         context |= _unsubscribing(settings, key_of(user), shown, links)
         zone = _zone(timezone, settings)
-        context["when"] = lambda message: say_when(message.created_at.astimezone(zone))
+        context["when"] = cache(lambda message: say_when(message.created_at.astimezone(zone)))
         text, html = (_render(f"notify/mail/digest.{form}", context) for form in ("txt", "html"))
     return Letter(context["subject"], text, html, context["unsubscribe_url"])
 
@@ -124,7 +125,7 @@ def _context(user: Any, shown: Sequence[Shown], more: int, links: Links) -> dict
         "site": links.site,
         "messages_url": links.url_for("notify.messages"),
         "preferences_url": links.url_for("notify.preferences"),
-        "message_url": lambda message: links.url_for("notify.message", id=message.id),
+        "message_url": cache(lambda message: links.url_for("notify.message", id=message.id)),
         "url_for": links.url_for,
         "longest_body": LONGEST_BODY,
         "language": current_language(),

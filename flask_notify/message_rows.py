@@ -20,7 +20,7 @@ _FEW = 8
 """Rows for which a statement of their own is not worth its while."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Copy:
     """One recipient's copy of what is sent.
 
@@ -41,7 +41,7 @@ class Copy:
         return self.outgoing.group_key
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Entry:
     """A copy that is stored, and how it is mailed."""
 
@@ -102,7 +102,7 @@ def add(connection: Connection, models: Models, entries: Sequence[Entry], inboxe
     for entry in entries:
         copy = entry.copy
         newest = copy.cursor == inboxes[copy.key].cursor
-        what = (id(copy.outgoing), entry.decision, entry.due_at, entry.count, newest, copy.text)
+        what = (id(copy.outgoing), id(entry.decision), entry.due_at, entry.count, newest, copy.text)
         alike.setdefault(what, []).append(entry)
     rendered: dict[Any, list[Entry]] = {}
     for (*what, newest, _), group in alike.items():

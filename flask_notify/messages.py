@@ -84,6 +84,7 @@ class Deciding:
         self._modes = preferences.own_modes(connection, models, keys, types)
         self._blocks = preferences.who_blocks(connection, models, keys, senders)
         self._decisions: dict[Any, Decision] = {}
+        self._each_once: dict[Decision, Decision] = {}
 
     def decide(
         self, outgoing: Outgoing, key: RecipientKey, state: Any, pair: MailMode | None, *, allowed: bool
@@ -105,7 +106,9 @@ class Deciding:
                 allowed=allowed,
                 blocked=blocked,
             )
-            self._decisions[alike] = decide(case)
+            decision = decide(case)
+            # What is equal is the same: so others may compare by identity, of so many.
+            self._decisions[alike] = self._each_once.setdefault(decision, decision)
         return self._decisions[alike]
 
 
@@ -154,7 +157,7 @@ class _Due:
 
     def at(self, copy: Copy, decision: Decision, state: InboxState) -> float | None:
         """Return when a copy is to be mailed, in Unix seconds."""
-        alike = (decision, state.timezone, id(copy.outgoing))
+        alike = (id(decision), state.timezone, id(copy.outgoing))
         if alike not in self._known:
             self._known[alike] = (
                 self._now

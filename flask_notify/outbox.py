@@ -86,7 +86,7 @@ def claim_due(connection: Connection, models: Models, *, now: float, limit: int 
         return list(connection.scalars(taken))
     keys = list(connection.scalars(due.with_for_update(skip_locked=True)))
     if keys:
-        connection.execute(later.where(column.recipient_id.in_(keys)))
+        connection.execute(later.where(inbox.among(connection, column.recipient_id, keys)))
     return keys
 
 
@@ -97,7 +97,8 @@ def find_due(
     message = models.message.c
     query = (
         select(message.recipient_id, message.id, message.cursor)
-        .where(message.recipient_id.in_(keys), message.mail_due_at <= now, message.seen_at.is_(None))
+        .where(inbox.among(connection, message.recipient_id, keys))
+        .where(message.mail_due_at <= now, message.seen_at.is_(None))
         .order_by(message.recipient_id, message.cursor.desc())
     )
     found: dict[RecipientKey, Due] = {}
@@ -133,7 +134,7 @@ def store(connection: Connection, models: Models, mails: Mapping[RecipientKey, N
 def _lock(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> list[RecipientKey]:
     """Lock inboxes in key order, as emitters do, but leave their cursors: pages hear nothing of mail."""
     table, column = models.inbox, models.inbox.c
-    wanted = column.recipient_id.in_(keys)
+    wanted = inbox.among(connection, column.recipient_id, keys)
     if connection.dialect.name == "sqlite":
         # Writing makes us the one writer before anything is read.
         nothing = update(table).where(wanted).values(mail_due_at=column.mail_due_at)
@@ -164,7 +165,7 @@ def _insert(connection: Connection, models: Models, mails: Sequence[NewMail], no
         .where(mail.recipient_id == message.recipient_id, mail.message_id.in_([new.message_id for new in mails]))
         .scalar_subquery()
     )
-    told = message.id.in_([number for new in mails for number in new.due])
+    told = inbox.among(connection, message.id, [number for new in mails for number in new.due])
     connection.execute(update(models.message).where(told).values(mail_id=its_mail, mail_due_at=None))
 
 
@@ -197,7 +198,7 @@ def lease(
     query = wanted.with_only_columns(*columns).with_for_update(skip_locked=True)
     leased = [LeasedMail(**{**row._mapping, "attempts": row.attempts + 1}) for row in connection.execute(query)]
     if leased:
-        connection.execute(taking.where(column.id.in_([mail.id for mail in leased])))
+        connection.execute(taking.where(inbox.among(connection, column.id, [mail.id for mail in leased])))
     return leased
 
 
@@ -205,8 +206,8 @@ def wanted_among(connection: Connection, models: Models, mails: Sequence[LeasedM
     """Return the keys of those mails of which the recipient has not seen all, and still wants it mailed."""
     message = models.message.c
     query = select(message.mail_id).where(
-        message.recipient_id.in_({mail.recipient_id for mail in mails}),
-        message.mail_id.in_([mail.id for mail in mails]),
+        inbox.among(connection, message.recipient_id, list({mail.recipient_id for mail in mails})),
+        inbox.among(connection, message.mail_id, [mail.id for mail in mails]),
         message.seen_at.is_(None),
         message.mail_mode.not_in([MailMode.NEVER.value, MailMode.SILENT.value]),
     )

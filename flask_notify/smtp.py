@@ -7,6 +7,7 @@ import smtplib
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 
@@ -64,6 +65,16 @@ class _Bounded:
             self.file = io.BufferedReader(_BoundedReader(self, self.sock))
         reply: tuple[int, bytes] = super().getreply()  # type: ignore[misc]
         return reply
+
+    # The addresses were checked when the mail was made (see mail.bare_address()): smtplib would take each
+    # apart once more, which costs more than the rest of what is said.
+    def mail(self, sender: str, options: Sequence[str] = ()) -> tuple[int, bytes]:
+        self.putcmd("MAIL", " ".join([f"FROM:<{sender}>", *options]))  # type: ignore[attr-defined]
+        return self.getreply()
+
+    def rcpt(self, recip: str, options: Sequence[str] = ()) -> tuple[int, bytes]:
+        self.putcmd("RCPT", " ".join([f"TO:<{recip}>", *options]))  # type: ignore[attr-defined]
+        return self.getreply()
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         self.content_begun = True

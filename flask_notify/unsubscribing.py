@@ -7,6 +7,7 @@ is derived from the key for this one purpose.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -54,12 +55,15 @@ def _signer(settings: Settings) -> URLSafeSerializer | None:
     config = current_app.config
     # The last one signs. The application's own key stays good when one for these links is set later.
     keys = [*(config.get("SECRET_KEY_FALLBACKS") or ()), current_app.secret_key, settings.unsubscribe_key]
-    usable = [key for key in keys if key]
-    if not usable:
-        return None
+    usable = tuple(key for key in keys if key)
+    return _signer_of(usable) if usable else None
+
+
+@lru_cache(maxsize=4)
+def _signer_of(keys: tuple[Any, ...]) -> URLSafeSerializer:
     # Not SHA-1, as the session's cookie: these are to hold for years.
     return URLSafeSerializer(
-        usable, salt=_SALT, signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
+        list(keys), salt=_SALT, signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
     )
 
 

@@ -80,7 +80,7 @@ highest in brackets; "of django-notifications-hq" is the median of the rounds' r
   when everybody has it, with the count of unseen messages and the cursor of each inbox kept.
 - *Rendered for each* sends a declared type: every user is loaded, and their own text is made.
 - *django-notifications-hq* is ``notify.send(actor, recipient=queryset, verb="…")`` in one transaction, which is
-  its fastest way. The largest number was measured once only.
+  its fastest way.
 - *The Mega-Tutorial's loop* adds a message for each recipient, counts theirs anew and replaces the
   notification that holds the count, with one commit at the end. {sample:,} recipients are a sample.
 - *One INSERT … SELECT* fills the same table by one statement in one transaction, and keeps neither a count

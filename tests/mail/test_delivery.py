@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text, update
 
 from flask_notify import outbox, signals
-from flask_notify.stamping import stamping
+from flask_notify.durability import stamping
 from tests.mail.office import NOON, Office
 from tests.servers import Database, free_port
 from tests.servers.smtp import DRIP, HANG, SMTPServer, say

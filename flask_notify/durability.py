@@ -1,4 +1,4 @@
-"""How stamps are written: at once, and without waiting for the disk."""
+"""What need not wait for the disk: what would be done again, with the same end, if it were lost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from sqlalchemy.exc import DBAPIError
 
 _FULL = 2
 """SQLite's default for ``PRAGMA synchronous``: each commit waits for the disk."""
+
+
+def without_waiting(connection: Connection) -> None:
+    """Let the commit of the current transaction not wait for the disk, on PostgreSQL.
+
+    For a batch that takes work off a list and does it: lost together, they are done again. What
+    is built on it, such as a mail's claim, waits at its own commit, and for all that came before.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from textwrap import shorten
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -35,6 +36,9 @@ class Post(Model):
 
     author: Mapped[User] = relationship()
 
+    def __str__(self) -> str:
+        return f"“{shorten(self.body, 40, placeholder='…')}”"
+
     @classmethod
     def seen_by(cls, reader: User | None) -> sa.ColumnElement[bool]:
         """Tell of which posts a person, or somebody without an account, can see."""
@@ -47,3 +51,7 @@ class Post(Model):
     def visible_to(cls, recipient: User, ids: Collection[int]) -> set[int]:
         """Tell which of these posts a person may see: messages about the others say nothing of them."""
         return set(db.session.scalars(sa.select(cls.id).where(cls.id.in_(ids), cls.seen_by(recipient))))
+
+    def can_be_edited_by(self, user: User) -> bool:
+        """Tell whether somebody may change what it says."""
+        return user.is_authenticated and (user.id == self.author_id or user.is_admin)

@@ -1,0 +1,81 @@
+"""What the people of the demo discussed in the days before, and what they changed of what they had written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+
+from .. import feed
+from ..extensions import db
+from ..models import Post, Thread, Topic, User
+from ..threads import talk
+from .correspondence import Happening
+
+
+def happen(script: dict[str, Any], people: dict[str, User], now: datetime) -> Iterator[Happening]:
+    """Yield what happened, in no order: each a moment, and a function that lets it happen."""
+    for entry in script["threads"]:
+        yield from _Discussion(entry, people, now).happenings()
+    for entry in script["posts"]:
+        for edit in entry.get("edits", ()):
+            moment = now - timedelta(days=edit["days"])
+            yield moment, partial(_edit_post, entry["text"], edit)
+
+
+class _Discussion:
+    """One thread, from its beginning on."""
+
+    def __init__(self, entry: dict[str, Any], people: dict[str, User], now: datetime) -> None:
+        self._entry = entry
+        self._people = people
+        self._now = now
+        self._thread: Thread | None = None
+
+    def happenings(self) -> Iterator[Happening]:
+        yield self._happening(self._entry, self._open)
+        for entry in self._entry["comments"]:
+            yield self._happening(entry, self._comment)
+        for entry in self._entry.get("edits", ()):
+            yield self._happening(entry, self._edit)
+        if closing := self._entry.get("closed"):
+            yield self._happening(closing, self._close)
+
+    def _happening(self, entry: dict[str, Any], what: Any) -> Happening:
+        moment = self._now - timedelta(days=entry["days"])
+        return moment, partial(what, entry, moment)
+
+    def _open(self, entry: dict[str, Any], moment: datetime) -> None:
+        author = self._people[entry["by"]]
+        values = _values({"visibility": "everybody", **entry})
+        self._thread = talk.open_thread(author, now=moment, **values)
+
+    def _comment(self, entry: dict[str, Any], moment: datetime) -> None:
+        assert self._thread
+        talk.comment(self._people[entry["by"]], self._thread, entry["text"], now=moment)
+
+    def _edit(self, entry: dict[str, Any], _moment: datetime) -> None:
+        for name, value in _values(entry).items():
+            setattr(self._thread, name, value)
+
+    def _close(self, _entry: dict[str, Any], _moment: datetime) -> None:
+        assert self._thread
+        self._thread.closed = True
+
+
+def _values(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a thread that an entry tells of."""
+    values = {name: entry[name] for name in ("title", "visibility") if name in entry}
+    if "text" in entry:
+        values["body"] = entry["text"]
+    if "topic" in entry:
+        values["topic"] = Topic[entry["topic"]]
+    return values
+
+
+def _edit_post(text: str, edit: dict[str, Any]) -> None:
+    post = db.session.scalars(sa.select(Post).where(Post.body == text)).one()
+    feed.edit(post, edit["text"])

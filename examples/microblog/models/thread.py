@@ -1,0 +1,135 @@
+"""Discussions, and what people say in them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from ..extensions import Model, db
+from ..times import UtcDateTime, utcnow
+from .follow import Follow
+from .user import User
+
+#: How many characters a title, an opening and a comment may have.
+MAX_TITLE = 100
+MAX_OPENING = 2000
+MAX_COMMENT = 1000
+
+#: Who may read a thread: what is stored, and how people call it.
+VISIBILITIES = [
+    ("everybody", "Everybody"),
+    ("members", "People with an account"),
+    ("followers", "People who follow me"),
+]
+
+
+class Topic(enum.Enum):
+    """What a thread is about."""
+
+    TALK = "talk"
+    HELP = "help"
+    PLACES = "places"
+    EVENTS = "events"
+
+    @property
+    def label(self) -> str:
+        """The topic as people call it."""
+        return _TOPICS[self]
+
+
+_TOPICS = {
+    Topic.TALK: "Small talk",
+    Topic.HELP: "Help wanted",
+    Topic.PLACES: "Around town",
+    Topic.EVENTS: "Things to do",
+}
+
+
+class Thread(Model):
+    """A discussion that one person opens and others join."""
+
+    __tablename__ = "thread"
+    # Keys are never reused, or a new thread could look like one already seen.
+    __table_args__ = (
+        sa.Index("ix_thread_author_id", "author_id"),
+        sa.Index("ix_thread_active_at_id", "active_at", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"))
+    title: Mapped[str] = mapped_column(sa.String(MAX_TITLE))
+    body: Mapped[str] = mapped_column(sa.String(MAX_OPENING), info={"label": "Opening"})
+    topic: Mapped[Topic] = mapped_column(sa.Enum(Topic, native_enum=False, length=16), default=Topic.TALK)
+    visibility: Mapped[str] = mapped_column(
+        sa.String(16), default="everybody", info={"label": "Who may read it", "choices": VISIBILITIES}
+    )
+    closed: Mapped[bool] = mapped_column(default=False, server_default="0")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    # When somebody last said something in it.
+    active_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+    author: Mapped[User] = relationship()
+
+    def __str__(self) -> str:
+        return f"“{self.title}”"
+
+    @property
+    def audience(self) -> str:
+        """Who may read it, in words."""
+        if self.visibility == "followers":
+            return f"People who follow {self.author.username}"
+        return dict(VISIBILITIES)[self.visibility]
+
+    @classmethod
+    def seen_by(cls, reader: User | None) -> sa.ColumnElement[bool]:
+        """Tell of which threads a person, or somebody without an account, can see."""
+        if reader is None or reader.is_anonymous:
+            return cls.visibility == "everybody"
+        if reader.is_admin:
+            return sa.true()
+        follows = sa.select(Follow.id).where(Follow.follower_id == reader.id, Follow.followed_id == cls.author_id)
+        return sa.or_(cls.visibility != "followers", cls.author_id == reader.id, follows.exists())
+
+    @classmethod
+    def visible_to(cls, recipient: User, ids: Collection[int]) -> set[int]:
+        """Tell which of these threads a person may see: messages about the others say nothing of them."""
+        return set(db.session.scalars(sa.select(cls.id).where(cls.id.in_(ids), cls.seen_by(recipient))))
+
+    def can_be_edited_by(self, user: User) -> bool:
+        """Tell whether somebody may change what stands in it."""
+        return user.is_authenticated and (user.id == self.author_id or user.is_admin)
+
+    @property
+    def participants(self) -> sa.Select[tuple[int]]:
+        """Everybody who said something in it, as a query of keys."""
+        said = sa.select(Comment.author_id).where(Comment.thread_id == self.id)
+        return sa.select(User.id).where(sa.or_(User.id == self.author_id, User.id.in_(said)))
+
+
+class Comment(Model):
+    """What somebody says in a thread."""
+
+    __tablename__ = "comment"
+    # As keys of threads.
+    __table_args__ = (
+        sa.Index("ix_comment_thread_id_id", "thread_id", "id"),
+        sa.Index("ix_comment_author_id", "author_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    thread_id: Mapped[int] = mapped_column(sa.ForeignKey("thread.id", ondelete="CASCADE"))
+    author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"))
+    body: Mapped[str] = mapped_column(sa.String(MAX_COMMENT))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+    thread: Mapped[Thread] = relationship()
+    author: Mapped[User] = relationship()
+
+    def __str__(self) -> str:
+        return f"a comment on {self.thread}"

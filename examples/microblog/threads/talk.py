@@ -1,0 +1,67 @@
+"""Opening threads, changing them, and saying something in them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import joinedload
+
+from ..extensions import db
+from ..models import Comment, Thread, User
+from ..times import utcnow
+
+
+class ThreadClosed(Exception):
+    """Nothing more can be said in this thread."""
+
+
+def readable(reader: User | None) -> sa.Select[Any]:
+    """Select the threads that a person can see."""
+    return sa.select(Thread).where(Thread.seen_by(reader)).options(joinedload(Thread.author))
+
+
+def newest_first(reader: User | None) -> sa.Select[Any]:
+    """Select them, those in which somebody has just said something first."""
+    return readable(reader).order_by(Thread.active_at.desc(), Thread.id.desc())
+
+
+def comments_on(thread: Thread) -> sa.Select[Any]:
+    """Select what was said in a thread, newest first."""
+    query = sa.select(Comment).filter_by(thread_id=thread.id).options(joinedload(Comment.author))
+    return query.order_by(Comment.id.desc())
+
+
+def counts_of(threads: list[Thread]) -> dict[int, int]:
+    """Count the comments of some threads, in one statement."""
+    query = sa.select(Comment.thread_id, sa.func.count()).group_by(Comment.thread_id)
+    found = db.session.execute(query.where(Comment.thread_id.in_([thread.id for thread in threads])))
+    return {key: count for key, count in found}
+
+
+def open_thread(author: User, now: datetime | None = None, **values: Any) -> Thread:
+    """Begin a discussion."""
+    now = now or utcnow()
+    thread = Thread(author_id=author.id, created_at=now, active_at=now, **values)
+    db.session.add(thread)
+    return thread
+
+
+def comment(author: User, thread: Thread, body: str, now: datetime | None = None) -> Comment:
+    """Say something in a thread.
+
+    :raises ThreadClosed: when the author of the thread has closed it, perhaps only just now.
+    """
+    if locked(thread).closed:
+        raise ThreadClosed
+    thread.active_at = now or utcnow()
+    said = Comment(thread=thread, author_id=author.id, body=body, created_at=thread.active_at)
+    db.session.add(said)
+    return said
+
+
+def locked(thread: Thread) -> Thread:
+    """Read a thread anew, and lock its row till the commit: who comments and who closes it take turns."""
+    query = sa.select(Thread).where(Thread.id == thread.id).with_for_update(key_share=True)
+    return db.session.scalars(query, execution_options={"populate_existing": True}).one()

@@ -33,7 +33,7 @@ class _Discussion:
         self._entry = entry
         self._people = people
         self._now = now
-        self._thread: Thread | None = None
+        self._opened: list[Thread] = []
 
     def happenings(self) -> Iterator[Happening]:
         yield self._happening(self._entry, self._open)
@@ -48,13 +48,17 @@ class _Discussion:
         moment = self._now - timedelta(days=entry["days"])
         return moment, partial(what, entry, moment)
 
+    @property
+    def _thread(self) -> Thread:
+        [thread] = self._opened
+        return thread
+
     def _open(self, entry: dict[str, Any], moment: datetime) -> None:
         author = self._people[entry["by"]]
         values = _values({"visibility": "everybody", **entry})
-        self._thread = talk.open_thread(author, now=moment, **values)
+        self._opened.append(talk.open_thread(author, now=moment, **values))
 
     def _comment(self, entry: dict[str, Any], moment: datetime) -> None:
-        assert self._thread
         talk.comment(self._people[entry["by"]], self._thread, entry["text"], now=moment)
 
     def _edit(self, entry: dict[str, Any], _moment: datetime) -> None:
@@ -62,13 +66,12 @@ class _Discussion:
             setattr(self._thread, name, value)
 
     def _close(self, _entry: dict[str, Any], _moment: datetime) -> None:
-        assert self._thread
         self._thread.closed = True
 
 
 def _values(entry: dict[str, Any]) -> dict[str, Any]:
     """Return the columns of a thread that an entry tells of."""
-    values = {name: entry[name] for name in ("title", "visibility") if name in entry}
+    values: dict[str, Any] = {name: entry[name] for name in ("title", "visibility") if name in entry}
     if "text" in entry:
         values["body"] = entry["text"]
     if "topic" in entry:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
@@ -85,7 +87,7 @@ def _page(found: Thread, form: CommentForm) -> str:
     return render_template("threads/thread.html", thread=found, comments=comments, form=form)
 
 
-def _values(form: ThreadForm) -> dict[str, object]:
+def _values(form: ThreadForm) -> dict[str, Any]:
     return {name: form[name].data for name in ("title", "body", "topic", "visibility")}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -105,7 +106,7 @@ class Thread(Model):
         return user.is_authenticated and (user.id == self.author_id or user.is_admin)
 
     @property
-    def participants(self) -> sa.Select[tuple[int]]:
+    def participants(self) -> sa.Select[Any]:
         """Everybody who said something in it, as a query of keys."""
         said = sa.select(Comment.author_id).where(Comment.thread_id == self.id)
         return sa.select(User.id).where(sa.or_(User.id == self.author_id, User.id.in_(said)))

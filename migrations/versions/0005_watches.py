@@ -31,9 +31,7 @@ def upgrade() -> None:
         sa.Column("target_id", _binary(255), nullable=False),
         sa.Column("mail_mode", sa.String(8), nullable=True),
         sa.PrimaryKeyConstraint("recipient_id", "target_type", "target_id"),
-        sa.ForeignKeyConstraint(
-            ["recipient_id"], [f"{inbox}.recipient_id"], ondelete="CASCADE", onupdate="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["recipient_id"], [f"{inbox}.recipient_id"], ondelete="CASCADE", onupdate="CASCADE"),
         schema=schema,
         sqlite_with_rowid=False,
     )

@@ -1,13 +1,12 @@
-"""threads and comments, and who watches them"""
+"""threads and comments"""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -55,43 +54,9 @@ def upgrade() -> None:
         batch_op.create_index("ix_comment_author_id", ["author_id"], unique=False)
         batch_op.create_index("ix_comment_thread_id_id", ["thread_id", "id"], unique=False)
 
-    op.create_table(
-        "notify_watch",
-        sa.Column("recipient_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column(
-            "target_type",
-            sa.String(length=128)
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=128), "mariadb")
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=128), "mysql"),
-            nullable=False,
-        ),
-        sa.Column(
-            "target_id",
-            sa.String(length=255)
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=255), "mariadb")
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=255), "mysql"),
-            nullable=False,
-        ),
-        sa.Column("mail_mode", sa.String(length=8), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["recipient_id"],
-            ["notify_inbox.recipient_id"],
-            name=op.f("fk_notify_watch_recipient_id_notify_inbox"),
-            onupdate="CASCADE",
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("recipient_id", "target_type", "target_id", name=op.f("pk_notify_watch")),
-        sqlite_with_rowid=False,
-    )
-    with op.batch_alter_table("notify_watch", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_notify_watch_target_type_target_id", ["target_type", "target_id", "recipient_id"], unique=False
-        )
-
 
 def downgrade() -> None:
     """Take this revision back."""
     # The indexes go with their tables: MariaDB drops none that a foreign key needs.
-    op.drop_table("notify_watch")
     op.drop_table("comment")
     op.drop_table("thread")

@@ -317,7 +317,8 @@ def test_objects_that_are_deleted_are_forgotten_after_they_are_told_of(
     stage.session.commit()
 
     found = watches.watchers_of(stage.session.connection(), stage.models, [("Post", str(post.id))])
-    assert found == {("Post", str(post.id)): [(susan.id, MailMode.DAILY), (john.id, MailMode.SILENT)]}
+    assert set(found) == {("Post", str(post.id))}
+    assert set(found["Post", str(post.id)]) == {(susan.id, MailMode.DAILY), (john.id, MailMode.SILENT)}
     stage.site.notify.send("Deleted", to=[susan, john], target=post)
     stage.session.delete(post)
     watches.forget_deleted(stage.models, found)

@@ -51,7 +51,7 @@ def _init_extensions(app: Flask) -> None:
 def _register_parts(app: Flask) -> None:
     app.register_blueprint(auth.blueprint)
     app.register_blueprint(main.blueprint)
-    app.register_blueprint(threads.blueprint)
+    threads.init_app(app)
     app.register_blueprint(exports.blueprint)
     app.register_blueprint(announcements.blueprint)
     letterbox.init_app(app)

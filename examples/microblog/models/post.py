@@ -7,6 +7,7 @@ from datetime import datetime
 from textwrap import shorten
 
 import sqlalchemy as sa
+from flask import url_for
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Model, db
@@ -48,10 +49,14 @@ class Post(Model):
         return sa.true() if reader.is_admin else sa.or_(shown, cls.author_id == reader.id)
 
     @classmethod
-    def visible_to(cls, recipient: User, ids: Collection[int]) -> set[int]:
+    def visible_to(cls, recipient: User | None, ids: Collection[int]) -> set[int]:
         """Tell which of these posts a person may see: messages about the others say nothing of them."""
         return set(db.session.scalars(sa.select(cls.id).where(cls.id.in_(ids), cls.seen_by(recipient))))
 
     def can_be_edited_by(self, user: User) -> bool:
         """Tell whether somebody may change what it says."""
         return user.is_authenticated and (user.id == self.author_id or user.is_admin)
+
+    def get_absolute_url(self) -> str:
+        """Return the address of its page."""
+        return url_for("main.post", post_id=self.id)

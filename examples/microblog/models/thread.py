@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from flask import url_for
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Model, db
@@ -97,13 +98,17 @@ class Thread(Model):
         return sa.or_(cls.visibility != "followers", cls.author_id == reader.id, follows.exists())
 
     @classmethod
-    def visible_to(cls, recipient: User, ids: Collection[int]) -> set[int]:
+    def visible_to(cls, recipient: User | None, ids: Collection[int]) -> set[int]:
         """Tell which of these threads a person may see: messages about the others say nothing of them."""
         return set(db.session.scalars(sa.select(cls.id).where(cls.id.in_(ids), cls.seen_by(recipient))))
 
-    def can_be_edited_by(self, user: User) -> bool:
+    def can_be_edited_by(self, user: User | None) -> bool:
         """Tell whether somebody may change what stands in it."""
-        return user.is_authenticated and (user.id == self.author_id or user.is_admin)
+        return user is not None and user.is_authenticated and (user.id == self.author_id or user.is_admin)
+
+    def get_absolute_url(self) -> str:
+        """Return the address of its page."""
+        return url_for("threads.thread", thread_id=self.id)
 
     @property
     def participants(self) -> sa.Select[Any]:
@@ -134,3 +139,13 @@ class Comment(Model):
 
     def __str__(self) -> str:
         return f"a comment on {self.thread}"
+
+    @classmethod
+    def visible_to(cls, recipient: User | None, ids: Collection[int]) -> set[int]:
+        """Tell which of these comments a person may see: those in threads that they may read."""
+        query = sa.select(cls.id).join(Thread, Thread.id == cls.thread_id)
+        return set(db.session.scalars(query.where(cls.id.in_(ids), Thread.seen_by(recipient))))
+
+    def can_be_deleted_by(self, user: User | None) -> bool:
+        """Tell whether somebody may take it back."""
+        return user is not None and user.is_authenticated and (user.id == self.author_id or user.is_admin)

@@ -57,6 +57,7 @@ def comment(thread_id: int) -> ResponseReturnValue:
         said = talk.comment(current_user, found, form.body.data)
     except talk.ThreadClosed:
         # Its author was quicker: what was written stays in the form.
+        db.session.refresh(found)
         form.body.errors = ["This thread has just been closed. Nothing more can be said in it."]
         return _page(found, form), 409
     db.session.commit()

@@ -634,7 +634,7 @@ def test_what_is_noticed_in_the_flush_of_the_commit_is_in_time(
 
 
 def test_who_tells_may_use_savepoints_and_change_what_is_noticed_in_turn(
-    site: Site, session: Session, noticing: Noticing, susan: Any
+    site: Site, session: Session, susan: Any
 ) -> None:
     told: list[list[str]] = []
 
@@ -694,7 +694,7 @@ def test_what_changes_after_the_stamp_cannot_be_told_any_more(site: Site, sessio
     assert stored(site) == {}
 
 
-def test_a_session_of_ones_own_tells_what_it_noticed(site: Site, susan: Any, noticing: Noticing) -> None:
+def test_a_session_of_ones_own_tells_what_it_noticed(site: Site, noticing: Noticing) -> None:
     with site.app.app_context():
         engine = site.db.engine
     with Session(engine) as session, session.begin():

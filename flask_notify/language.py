@@ -33,6 +33,17 @@ def in_language(locale: str | None, timezone: str | None = None) -> Iterator[Non
         yield
 
 
+def current_language_key() -> str:
+    """Return by what a text is found again that was rendered in the current language and time zone."""
+    babel = _babel()
+    return "" if babel is None else f"{babel.get_locale()} {babel.get_timezone()}"
+
+
+def language_matters() -> bool:
+    """Return whether there is more than one language to render in."""
+    return _babel() is not None
+
+
 def gettext(text: str, **values: Any) -> str:
     """Return one of the extension's own texts in the current language."""
     domain = _domain()

@@ -26,6 +26,9 @@ _KINDS = 8
 _BATCH = 1_000
 """Rows that differ, per statement."""
 
+_GROUPS = 10_000
+"""Groups that are looked for by one statement."""
+
 
 @dataclass(eq=False, slots=True)
 class Copy:
@@ -88,23 +91,27 @@ def _unseen_of_groups(
 ) -> dict[tuple[RecipientKey, str | None], int]:
     message = models.message.c
     keys = list({copy.key: None for copy in copies})
-    query = (
-        select(message.recipient_id, message.group_key, message.id)
-        .where(
-            inbox.among(connection, message.recipient_id, keys),
-            message.group_key.in_({copy.group_key for copy in copies}),
+    groups = list({copy.group_key: None for copy in copies})
+    present: dict[tuple[RecipientKey, str | None], int] = {}
+    for start in range(0, len(groups), _GROUPS):
+        query = (
+            select(message.recipient_id, message.group_key, message.id)
+            .where(
+                inbox.among(connection, message.recipient_id, keys),
+                message.group_key.in_(groups[start : start + _GROUPS]),
+            )
+            # Under repeatable reads a plain one would look into the past; the inbox's lock is held.
+            .with_for_update()
         )
-        # Under repeatable reads a plain one would look into the past; the inbox's lock is held.
-        .with_for_update()
-    )
-    for dialect in ("mysql", "mariadb"):
-        # A scan of a table that seems small would wait for rows of recipients who are not ours.
-        query = query.with_hint(models.message, f"FORCE INDEX ({GROUP_INDEX})", dialect)
-    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+        for dialect in ("mysql", "mariadb"):
+            # A scan of a table that seems small would wait for rows of recipients who are not ours.
+            query = query.with_hint(models.message, f"FORCE INDEX ({GROUP_INDEX})", dialect)
+        present.update(((row[0], row[1]), row[2]) for row in connection.execute(query))
+    return present
 
 
 def add(connection: Connection, models: Models, entries: Sequence[Entry], inboxes: Inboxes, now: float) -> None:
-    """Insert messages of their own: a statement for many that differ only in their recipient, else one for each batch."""
+    """Insert messages of their own: one statement for many that differ only in their recipient, else one per batch."""
     alike: dict[Any, list[Entry]] = {}
     for entry in entries:
         copy = entry.copy
@@ -183,8 +190,8 @@ def renew(connection: Connection, models: Models, entries: Sequence[Entry], now:
     """Let messages take the place of those that they renew, in a statement for each batch of one mail mode."""
     by_mode: dict[MailMode | None, list[Entry]] = {}
     for entry in entries:
-        mode = entry.decision.mode
-        by_mode.setdefault(mode if mode in (MailMode.NEVER, MailMode.OFTEN) else None, []).append(entry)
+        own = entry.decision.mode
+        by_mode.setdefault(own if own in (MailMode.NEVER, MailMode.OFTEN) else None, []).append(entry)
     for mode, alike in by_mode.items():
         for batch in _batches(alike):
             rows = [
@@ -227,7 +234,9 @@ def _renewed(models: Models, new: Any, mode: MailMode | None) -> list[tuple[str,
 _RENEWED = ("sender_id", "subject", "body", "rich", "url", "data", "created_at", "cursor", "mail_mode", "rule")
 
 
-def _renew_one_by_one(connection: Connection, models: Models, rows: list[dict[str, Any]], mode: MailMode | None) -> None:
+def _renew_one_by_one(
+    connection: Connection, models: Models, rows: list[dict[str, Any]], mode: MailMode | None
+) -> None:
     """Update by key; for a driver to which another row of values costs next to nothing."""
     message = models.message
     new = {name: bindparam(f"new_{name}", type_=message.c[name].type) for name in rows[0]}
@@ -244,7 +253,9 @@ class _Columns(dict[str, Any]):
     __getattr__ = dict.__getitem__
 
 
-def _renew_postgresql(connection: Connection, models: Models, rows: list[dict[str, Any]], mode: MailMode | None) -> None:
+def _renew_postgresql(
+    connection: Connection, models: Models, rows: list[dict[str, Any]], mode: MailMode | None
+) -> None:
     message = models.message
     names = list(rows[0])
     source = statements.recordset(message, names, [[row[name] for name in names] for row in rows])
@@ -269,7 +280,7 @@ def tally(
     renewed: Sequence[Entry],
     now: float | None,
 ) -> None:
-    """Add up what each recipient got, and note it for all who got the same in one statement."""
+    """Add up what each recipient got, and note it: for all who got the same in one statement."""
     unseen: dict[RecipientKey, int] = {}
     due: dict[RecipientKey, float] = {}
     for entry in (*fresh, *renewed):
@@ -280,5 +291,26 @@ def tally(
     alike: dict[tuple[int, float | None], list[RecipientKey]] = {}
     for key, count in unseen.items():
         alike.setdefault((count, due.get(key)), []).append(key)
+    if len(alike) > _KINDS:
+        _count_each(connection, models, unseen, due, now)
+        return
     for (count, due_at_), keys in alike.items():
         inbox.count_messages(connection, models, keys, count, due_at_, now=now)
+
+
+def _count_each(
+    connection: Connection,
+    models: Models,
+    unseen: dict[RecipientKey, int],
+    due: dict[RecipientKey, float],
+    now: float | None,
+) -> None:
+    """Note what recipients got of whom hardly two got the same, in a statement for each batch."""
+    key = models.inbox.c.recipient_id
+    for some in ([key for key in unseen if key in due], [key for key in unseen if key not in due]):
+        for start in range(0, len(some), _BATCH):
+            keys = some[start : start + _BATCH]
+            each = [bindparam(None, key_, key.type) for key_ in keys]
+            counts = case(*zip(each, (unseen[key_] for key_ in keys), strict=True), value=key)
+            dues = case(*zip(each, (due[key_] for key_ in keys), strict=True), value=key) if keys[0] in due else None
+            inbox.count_messages(connection, models, keys, counts, dues, now=now)

@@ -432,5 +432,5 @@ def test_the_history_is_apart_from_the_applications(before: Before) -> None:
     migrations.shipped("upgrade")
 
     with migrations.engine.connect() as connection:
-        assert connection.scalar(text("SELECT version_num FROM notify_alembic_version")) == "notify_0004"
+        assert connection.scalar(text("SELECT version_num FROM notify_alembic_version")) == "notify_0005"
     assert "alembic_version" not in inspect(migrations.engine).get_table_names()

@@ -121,21 +121,28 @@ class MessageType:
         """Return what people read for the type."""
         return str(cls.label) if cls.label is not None else cls.name.replace("_", " ").capitalize()
 
-    def text_for(self, recipient: Any) -> Text:
-        """Return what a recipient reads.
+    def text_for(self, recipient: Any) -> Text | None:
+        """Return what a recipient reads; None is nothing, for those types that may have nothing to say.
 
         :raises InvalidMessage: if the link is none that may be stored.
         """
-        subject = " ".join(str(self.subject(recipient)).split())
-        # Of what was put together the end may be missing; a parked recipient would miss all.
-        shortened = subject if len(subject) <= MAX_SUBJECT else subject[: MAX_SUBJECT - 1] + "…"
-        return make_text(shortened, self.body(recipient), self.url(recipient))
+        return text_of(self.subject(recipient), self.body(recipient), self.url(recipient))
 
 
 def _declared(cls: type[MessageType]) -> Iterator[tuple[str, Any]]:
     for name, annotation in get_annotations(cls).items():
         if "ClassVar" not in str(annotation) and not hasattr(MessageType, name):
             yield name, vars(cls).get(name, ...)
+
+
+def text_of(subject: object, body: object, url: object) -> Text:
+    """Check what is to be stored, and shorten the subject.
+
+    :raises InvalidMessage: naming what is wrong with it.
+    """
+    line = " ".join(str(subject).split())
+    # Of what was put together the end may be missing; a parked recipient would miss all.
+    return make_text(line if len(line) <= MAX_SUBJECT else line[: MAX_SUBJECT - 1] + "…", body, url)
 
 
 def make_text(subject: object, body: object, url: object) -> Text:
@@ -237,7 +244,7 @@ class Changed(MessageType):
     def __init__(
         self,
         *,
-        render: Callable[[], Text] | None = None,
+        render: Callable[[], Text | None] | None = None,
         sender: Any = None,
         target: Any = None,
         **data: Any,
@@ -247,8 +254,8 @@ class Changed(MessageType):
         self.texts: dict[str, Text] = {}
         """What was rendered for later, by the language and time zone."""
 
-    def text_for(self, recipient: Any) -> Text:  # noqa: ARG002  # it is the same for all who speak one language
-        """Return what is told of the change, in the language that is current.
+    def text_for(self, recipient: Any) -> Text | None:  # noqa: ARG002  # it is the same for all who speak one language
+        """Return what is told of the change, in the language that is current; None if a hook wants nobody told.
 
         :raises InvalidMessage: if it was not made by a watched object.
         """

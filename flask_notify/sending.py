@@ -59,23 +59,40 @@ def send(
     """
     one = outgoing(models, settings, types, what, doer=doer, **options)
     if isinstance(to, SelectBase):
-        keys = _keys_of(models, to)
-        named = _few(models, keys, settings.inline_recipients)
+        keys = keys_of(models, to)
+        named = few(models, keys, settings.inline_recipients, models.db.session())
         if named is None:
-            return fanout.record_query(models, settings, types, one, keys)
+            return record(models, settings, types, one, models.db.session(), keys)
     else:
-        named = _named(models, to)
+        named = named_in(models, to)
         if len(named) > settings.inline_recipients:
-            pairs = [(recipient.key, recipient.pair) for recipient in named]
-            session = emission.session_of(models, named[0].user)
-            return fanout.record_pairs(models, settings, types, one, session, pairs)
+            return record(models, settings, types, one, emission.session_of(models, named[0].user), named)
     if not named:
         return 0
     with visited(settings.base_url):
         return send_inline(emission.session_of(models, named[0].user), models, [(one, named)])
 
 
-def _keys_of(models: Models, query: SelectBase) -> SelectBase:
+def record(
+    models: Models,
+    settings: Settings,
+    types: Registry,
+    one: Outgoing,
+    session: Session,
+    to: SelectBase | Sequence[Recipient],
+) -> int:
+    """Record what is sent to more than one transaction should lock, for a fan-out.
+
+    :param to: recipients, or a select of their keys (see :func:`keys_of`).
+    :return: how many there are.
+    """
+    if isinstance(to, SelectBase):
+        return fanout.record_query(models, settings, types, one, to, session)
+    pairs = [(recipient.key, recipient.pair) for recipient in to]
+    return fanout.record_pairs(models, settings, types, one, session, pairs)
+
+
+def keys_of(models: Models, query: SelectBase) -> SelectBase:
     """Return the keys alone of a query for keys, or for whole users."""
     rows = query.subquery()
     key = rows.corresponding_column(cast(Any, models.key_column))
@@ -90,14 +107,13 @@ def _keys_of(models: Models, query: SelectBase) -> SelectBase:
     return select(key.label("recipient_id")).where(key.is_not(None)).distinct()
 
 
-def _few(models: Models, keys: Any, limit: int) -> list[Recipient] | None:
+def few(models: Models, keys: Any, limit: int, session: Session) -> list[Recipient] | None:
     """Return the recipients of a query, or None if there are more than so many."""
-    session = models.db.session()
     found = session.scalars(keys.limit(limit + 1), bind_arguments={"clause": models.inbox}).all()
     return None if len(found) > limit else [Recipient(key, ByKey(key)) for key in found]
 
 
-def _named(models: Models, to: Any) -> list[Recipient]:
+def named_in(models: Models, to: Any) -> list[Recipient]:
     """Return whom ``to`` names: each once, the first mode wins, nobody is left out (row B2)."""
     User = models.user_mapper.class_
     to = unwrapped(to)

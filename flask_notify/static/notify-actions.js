@@ -107,7 +107,7 @@ async function carryOut(answer, form) {
   else if (answer.refresh) await refresh();
   if (url?.origin === location.origin) location.assign(url);
   // Elsewhere, only to a host that the server allows.
-  if (other && (other.origin === location.origin || (/^https?:/.test(other.protocol) && say.hosts?.split(" ").includes(other.hostname)))) window.open(other, "_blank", "noopener");
+  if (other && (other.origin === location.origin || (/^https?:/.test(other.protocol) && say.hosts?.split(" ").includes(other.host)))) window.open(other, "_blank", "noopener");
   // The live values follow: notify.js polls when a page resumes.
   document.dispatchEvent(new Event("resume"));
   comeHome();
@@ -171,8 +171,8 @@ function swap(old, fresh) {
 
 /** What takes an element's place: the same button, else the first that can be reached. @param {any} element @param {DocumentFragment} fresh */
 function heir({ dataset }, fresh) {
-  const same = one(`[data-notify-button="${dataset.notifyButton}"]:enabled`, fresh);
-  return same ?? one(REACHABLE, fresh) ?? Object.assign(fresh.firstElementChild ?? home, { tabIndex: -1 });
+  const same = one(`[data-notify-button="${CSS.escape(dataset.notifyButton ?? "")}"]:enabled`, fresh);
+  return same ?? one(REACHABLE, fresh) ?? Object.assign(fresh.firstElementChild ?? document.body, { tabIndex: -1 });
 }
 
 function comeHome() {

@@ -26,6 +26,7 @@ from .csrf import protected
 from .poll import current_recipient
 
 _NAME = "string(maxlength=64)"
+_REFUSALS = (UnknownAction, RowNotFound, ActionRefused, UnknownParameter)
 _log = logging.getLogger("flask_notify.actions")
 
 
@@ -69,18 +70,23 @@ def _guarded(
     try:
         asked = _asked(name, fields)
         return answer(_request(user, asked), asked)
-    except UnknownAction:
-        return _refuse(404, gettext("There is no such action."))
-    except RowNotFound:
-        return _refuse(404, gettext("What this is about does not exist, or not any more."))
-    except ActionRefused:
-        return _refuse(403, gettext("You may not do this."))
-    except UnknownParameter as error:
-        return _refuse(400, str(error))
+    except _REFUSALS as error:
+        return _refuse(*_refusal(error))
     except HTTPException as error:
         return _pass_on(error)
     except Exception as error:  # noqa: BLE001  # whatever an action raises: the page must not see it
         return _fail(name, error)
+
+
+def _refusal(error: Exception) -> tuple[int, str]:
+    """Return the status of an answer, and what to tell the user."""
+    if isinstance(error, UnknownAction):
+        return 404, gettext("There is no such action.")
+    if isinstance(error, RowNotFound):
+        return 404, gettext("What this is about does not exist, or not any more.")
+    if isinstance(error, ActionRefused):
+        return 403, gettext("You may not do this.")
+    return 400, str(error)
 
 
 def _open(ar: ActionRequest, asked: Asked) -> ResponseReturnValue:

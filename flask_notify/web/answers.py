@@ -47,7 +47,9 @@ class Asked:
         return rows if here is None else [*rows, (NEXT, here)]
 
 
-def show_dialog(asked: Asked, form: Any, wrong: dict[str, list[str]] | None = None, message: str | None = None) -> Response:
+def show_dialog(
+    asked: Asked, form: Any, wrong: dict[str, list[str]] | None = None, message: str | None = None
+) -> Response:
     """Answer with the form of an action, anew with what is wrong where it was sent already.
 
     :param wrong: texts by the names of fields.

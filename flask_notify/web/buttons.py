@@ -39,7 +39,9 @@ def notify_action(action: Any, row: Any = None, *, label: Any = None, quiet: boo
     ar = _spawn(action, row)
     kind = type(ar.action)
     if kind.select == "one" and row is None:
-        raise ConfigurationError(f"The action {kind.name!r} runs on a row: notify_action({kind.name!r}, row), got none.")
+        raise ConfigurationError(
+            f"The action {kind.name!r} runs on a row: notify_action({kind.name!r}, row), got none."
+        )
     shown = kind.label if label is None else label
     style = " notify-button-quiet" if quiet else style_of(kind)
     refused = _refusal(ar, row)

@@ -102,7 +102,9 @@ def _attributes(field: Any) -> dict[str, Any]:
     # The page may have elements of its own with the ids that fields usually have.
     field.id = field.label.field_id = f"notify-field-{field.name}"
     notes = [f"{field.id}-hint"] if field.description else []
-    attributes: dict[str, Any] = {} if _kind(field) == "tick" or _input_type(field) in _NO_BOX else {"class": "notify-field"}
+    attributes: dict[str, Any] = (
+        {} if _kind(field) == "tick" or _input_type(field) in _NO_BOX else {"class": "notify-field"}
+    )
     if field.errors:
         notes.append(f"{field.id}-error")
         attributes["aria-invalid"] = "true"

@@ -28,7 +28,8 @@ from tests.apps import Site
 PAGE = (Path(__file__).parent / "board.html").read_text()
 STYLE = """
 body { max-width: 40rem; margin: 16px auto; padding: 0 16px; font: 16px/1.5 system-ui, sans-serif; }
-ul { padding: 0; list-style: none; } li p { margin: 4px 0; } .board-actions { display: flex; flex-wrap: wrap; gap: 8px; }
+ul { padding: 0; list-style: none; } li p { margin: 4px 0; }
+.board-actions { display: flex; flex-wrap: wrap; gap: 8px; }
 a { display: inline-block; padding: 10px 0; color: inherit; } input[name=notes] { min-height: 44px; font: inherit; }
 """
 
@@ -41,7 +42,9 @@ def _no_shouting(_: Form, text: Any) -> None:
 class AnnounceForm(Form):  # type: ignore[misc]  # untyped
     """A field of each kind."""
 
-    text = StringField("Text", [InputRequired("Say something."), Length(max=40), _no_shouting], description="In a line.")
+    text = StringField(
+        "Text", [InputRequired("Say something."), Length(max=40), _no_shouting], description="In a line."
+    )
     more = TextAreaField("More")
     tone = RadioField("Tone", choices=[("calm", "Calm"), ("loud", "Loud")], default="calm")
     place = SelectField("Place", choices=[("top", "Top"), ("foot", "Foot")])
@@ -181,9 +184,9 @@ def _vote(board: Board) -> type[Action]:
         def run(self, ar: ActionRequest, thread: Any) -> None:
             thread.votes += 1
             board.ran.append(thread.id)
-            shown = '<p id="votes-{}">{} votes {}</p>'
             button = ar.action_button(type(self), thread, quiet=True)
-            ar.success("Thank you.", html={f"votes-{thread.id}": Markup(shown).format(thread.id, thread.votes, button)})
+            shown = Markup('<p id="votes-{}">{} votes {}</p>').format(thread.id, thread.votes, button)
+            ar.success("Thank you.", html={f"votes-{thread.id}": shown})
 
     return Vote
 

@@ -41,3 +41,7 @@ class UnknownType(NotifyError, LookupError):
 
 class InvalidPreference(NotifyError, ValueError):
     """A recipient's setting was given a value that it cannot have."""
+
+
+class InvalidTable(NotifyError, ValueError):
+    """What is to be shown has no rows, or a column of it is not there or secret."""

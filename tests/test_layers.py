@@ -66,6 +66,7 @@ LAYERS = [
     "actions.columns",
     "actions.tables",
     "actions.records",
+    "actions.renderers.buttons",
     "actions.renderers.base",
     "actions.renderers.drawing",
     "actions.renderers.text",

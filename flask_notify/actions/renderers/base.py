@@ -21,6 +21,7 @@ from .. import records
 from ..clock import ReadersClock
 from ..tables import Table, Wanted, table_of
 from ..values import is_object, plain
+from .buttons import Button, button_of, own_button_of
 
 
 class Renderer(Protocol):
@@ -49,6 +50,9 @@ class Renderer(Protocol):
 
     def row_action_button(self, ar: Any, row: Any, **options: Any) -> Any:
         """Return a button that runs the request's action on a row."""
+
+    def is_obvious_field(self, ar: Any, name: str, model: Any = None) -> bool:
+        """Whether a field is the same in all rows of a request."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,38 @@ class BaseRenderer(ABC):
     def create_instance(self, ar: Any, model: type[Any], **values: Any) -> Any:
         """Return a new object; see :func:`flask_notify.actions.records.create_instance`."""
         return records.create_instance(ar, model, **values)
+
+    def is_obvious_field(self, ar: Any, name: str, model: Any = None) -> bool:
+        """Whether a field is the same in all rows of a request: it is known, or it points at the master.
+
+        :param model: of the rows; the default is the target of the request's action.
+        """
+        rows = model if model is not None or ar.action is None else ar.action.target
+        return records.is_obvious_field(ar, rows, name)
+
+    def action_button(self, ar: Any, action: Any, row: Any = None, *, label: str | None = None) -> Any:
+        """Return a button that runs an action; disabled where the request's user may not.
+
+        :param action: its class or name.
+        :param row: the object on which.
+        :param label: what stands on it; the default is the action's.
+        :raises UnknownAction: if it was not declared.
+        """
+        with _visiting():
+            return self.draw_button(button_of(ar, action, row, label))
+
+    def row_action_button(self, ar: Any, row: Any, *, label: str | None = None) -> Any:
+        """Return a button that runs the request's own action on a row, likewise."""
+        return self.action_button(ar, type(ar.action), row, label=label)
+
+    def ar2button(self, ar: Any, *, label: str | None = None) -> Any:
+        """Return a button that runs the request itself, on its own row. Permission is asked when it is run."""
+        with _visiting():
+            return self.draw_button(own_button_of(ar, label))
+
+    @abstractmethod
+    def draw_button(self, button: Button) -> Any:
+        """Return a button."""
 
 
 def address_of(ar: Any, obj: Any) -> str | None:

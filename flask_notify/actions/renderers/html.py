@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, time
 from typing import Any
 
+from flask import url_for
 from markupsafe import Markup, escape
 
 from ..columns import Column
 from ..values import is_many, machine_time, say
-from .base import BaseRenderer, Page, has_page, summary_of
+from .base import BaseRenderer, Page, has_page, permalink, summary_of
+from .buttons import Button
+
+_makers: list[Callable[[Button], Markup]] = []
+
+
+def use_button(maker: Callable[[Button], Markup]) -> None:
+    """Let buttons on a page be made by a function: the one that knows of forms and tokens."""
+    _makers[:] = [maker]
 
 
 class HtmlRenderer(BaseRenderer):
@@ -69,6 +79,20 @@ class HtmlRenderer(BaseRenderer):
     def _entry(self, page: Page, row: Any) -> Markup:
         found = summary_of(page.ar, row)
         return self.obj2html(page.ar, row) if found is None else escape(found)
+
+    def draw_button(self, button: Button) -> Markup:
+        """Return a form with a button; in a mail (``permalink_uris``) a link to the page of its dialog."""
+        if _makers and not button.ar.permalink_uris:
+            return _makers[0](button)
+        title = Markup("") if button.title is None else Markup(' title="{}"').format(button.title)
+        if not button.permitted:
+            return Markup('<span class="notify-button" role="link" aria-disabled="true"{}>{}</span>').format(
+                title, button.label
+            )
+        # The key is a value of the query, whatever it is.
+        path = url_for("notify.action", name=button.action.name, row=button.key)
+        address = permalink(path) if button.ar.permalink_uris else path
+        return Markup('<a class="notify-button" href="{}"{}>{}</a>').format(address, title, button.label)
 
 
 def _title(page: Page) -> Markup:

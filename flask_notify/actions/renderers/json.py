@@ -6,6 +6,7 @@ from typing import Any
 
 from ..values import as_json, is_object, key_of
 from .base import BaseRenderer, Page, plain_summary_of
+from .buttons import Button
 
 
 class JsonRenderer(BaseRenderer):
@@ -29,6 +30,19 @@ class JsonRenderer(BaseRenderer):
     def show_summary(self, page: Page) -> dict[str, Any]:
         """Return the same as of a list."""
         return self.show_list(page)
+
+    def draw_button(self, button: Button) -> dict[str, Any]:
+        """Return what a client needs to draw it, and to run the action."""
+        action = button.action
+        return {
+            "action": action.name,
+            "label": button.label,
+            "row": button.key,
+            "permitted": button.permitted,
+            "title": button.title,
+            "danger": action.danger,
+            "dialog": action.form is not None,
+        }
 
 
 def _response(page: Page, rows: list[dict[str, Any]]) -> dict[str, Any]:

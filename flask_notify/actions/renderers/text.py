@@ -7,6 +7,7 @@ from typing import Any
 from ..columns import Column
 from ..values import is_many, say
 from .base import BaseRenderer, Page, address_of, has_page, plain_summary_of
+from .buttons import Button
 from .drawing import draw_heading, draw_list, draw_table, one_line
 
 
@@ -51,6 +52,10 @@ class TextRenderer(BaseRenderer):
         entries = [_with_address(page, row, plain_summary_of(page.ar, row)) for row in page.table.objects]
         text = one_line(", ".join(entries)) or page.table.no_data_text
         return _heading(page) + " ".join(filter(None, [text, page.and_more])) + "\n"
+
+    def draw_button(self, button: Button) -> str:
+        """Return its label in brackets; in round ones where it is disabled."""
+        return f"[{one_line(button.label)}]" if button.permitted else f"({one_line(button.label)})"
 
 
 def _heading(page: Page) -> str:

@@ -12,6 +12,8 @@ from flask import Blueprint, Flask, current_app
 from werkzeug.local import LocalProxy
 
 from . import emission, fanout, recipient, scheduler, sending
+from .actions.declaring import Actions
+from .actions.notifying import ActionMessage
 from .cli import notify_cli
 from .config import Settings
 from .errors import ConfigurationError
@@ -61,7 +63,7 @@ class _Model:
         return getattr(notify.models, self._name)
 
 
-class Notify(Hooks):
+class Notify(Hooks, Actions):
     """Live notifications, messages and mail for a Flask application.
 
     .. code-block:: python
@@ -83,8 +85,10 @@ class Notify(Hooks):
     """
 
     def __init__(self, app: Flask | None = None, db: SQLAlchemy | None = None) -> None:
+        super().__init__()
         self._db = db
         self.message_types = Registry()
+        self.message_types.register(ActionMessage)
         emission.listen()
         if app is not None:
             self.init_app(app)

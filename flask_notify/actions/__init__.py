@@ -1,1 +1,1 @@
-"""Actions: what users do to rows, and how it is answered and shown (rows F1–F9)."""
+"""What users can do: declared actions, the requests to run them, and the responses that a page carries out (row F)."""

@@ -1,145 +1,200 @@
-"""A forum whose threads and posts are shown by the tests of the renderers."""
+"""A small forum, whose threads are closed, moved and deleted by actions."""
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from markupsafe import Markup
-from sqlalchemy import Boolean, Date, DateTime, Enum, ForeignKey, Integer, LargeBinary, Numeric, String, Text, select
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import ForeignKey, Integer, String
+from wtforms import Form, IntegerField, StringField
+from wtforms.validators import InputRequired, Length
 
+from flask_notify import Action, ActionRequest, NotifyingAction
 from tests.apps import Site
 
 
-class State(enum.Enum):
-    """Of a thread."""
+class MoveForm(Form):  # type: ignore[misc]  # untyped
+    """Where a thread is moved to."""
 
-    OPEN = "open"
-    UNDER_REVIEW = "review"
-
-
-@dataclass
-class Asking:
-    """What a renderer has to know of a request."""
-
-    user: Any = None
-    known_values: dict[str, Any] = field(default_factory=dict)
-    master_instance: Any = None
-    permalink_uris: bool = False
+    topic = StringField("Topic", [InputRequired("Name a topic."), Length(max=20)], filters=[lambda t: t and t.strip()])
+    place = IntegerField("Place", default=1)
 
 
 @dataclass
 class Forum:
-    """An application with threads and their posts."""
+    """An application with threads of users, and what can be done with them."""
 
     site: Site
     Thread: Any
-    Post: Any
+    actions: dict[str, Any]
 
-    def add(self, *instances: Any) -> None:
-        """Store some objects."""
-        self.site.db.session.add_all(instances)
-        self.site.db.session.commit()
+    def __getattr__(self, name: str) -> Any:
+        if name in self.actions:
+            return self.actions[name]
+        raise AttributeError(name)
+
+    @property
+    def session(self) -> Any:
+        """The session of the current application context."""
+        return self.site.db.session
 
     def user(self, name: str) -> Any:
-        """Return a user by their name, who is made where there is none."""
-        User, session = self.site.User, self.site.db.session
-        found = session.scalar(select(User).where(User.name == name))
+        """Return a user by name, making them if need be."""
+        User = self.site.User
+        found = self.session.scalar(self.site.db.select(User).where(User.name == name))
         if found is None:
             found = User(name=name)
-            self.add(found)
+            self.session.add(found)
+            self.session.commit()
         return found
+
+    def thread(self, author: Any, title: str = "Lunch", **values: Any) -> Any:
+        """Store a thread."""
+        thread = self.Thread(author_id=author.id, title=title, **values)
+        self.session.add(thread)
+        self.session.commit()
+        return thread
 
 
 def make_forum(site: Site) -> Forum:
-    """Give an application its threads, with their tables."""
-    db, User = site.db, site.User
-    User.__str__ = lambda self: self.name
+    """Add threads and actions to an application, and their table to its database."""
+    Thread = make_thread(site.db)
+    site.create_tables()
+    made = [make(site, Thread) for make in (_close, _move, _close_several, _announce, _delete)]
+    return Forum(site, Thread, {action.__name__: action for action in made})
 
-    class Thread(db.Model):  # type: ignore[name-defined,misc]
-        __tablename__ = "thread"
-        __table_args__: ClassVar[dict[str, Any]] = {"info": {"label": "Threads"}}
-        __watch_secret__ = ("moderators_note",)
 
+def make_thread(db: SQLAlchemy) -> Any:
+    """Return the model of threads; one that is hidden is seen by its author alone."""
+
+    class Thread(db.Model):  # type: ignore[name-defined,misc]  # as Flask-SQLAlchemy has it
         id = db.Column(Integer, primary_key=True)
-        title = db.Column(String(200), nullable=False)
-        author_id = db.Column(ForeignKey("user.id"), info={"label": "Begun by"})
-        state = db.Column(Enum(State))
-        priority = db.Column(Integer, info={"choices": {1: "Can wait", 2: "Soon"}})
-        score = db.Column(Numeric(8, 2))
-        pinned = db.Column(Boolean)
-        begun_on = db.Column(Date, info={"label": "Date"})
-        last_post_at = db.Column(DateTime)
-        invitation_token = db.Column(String(64))
-        password_hash = db.Column(String(64))
-        moderators_note = db.Column(Text)
-        image = db.Column(LargeBinary)
-        author = db.relationship(User)
-        posts = db.relationship("Post", order_by="Post.id", back_populates="thread")
+        author_id = db.Column(Integer, ForeignKey("user.id"))
+        title = db.Column(String(80), nullable=False)
+        topic = db.Column(String(80))
+        closed = db.Column(db.Boolean, default=False, nullable=False)
+        hidden = db.Column(db.Boolean, default=False, nullable=False)
+        times_closed = db.Column(Integer, default=0, nullable=False)
 
         def __str__(self) -> str:
             return str(self.title)
 
-        @property
-        def length(self) -> int:
-            """How many posts it has."""
-            return len(self.posts)
-
-        @property
-        def stars(self) -> Markup:
-            """Its priority, drawn."""
-            return Markup("<b>{}</b>").format("*" * (self.priority or 0))
-
         def get_absolute_url(self) -> str:
-            """Return where it is read."""
             return f"/threads/{self.id}"
 
-    class Post(db.Model):  # type: ignore[name-defined,misc]
-        __tablename__ = "post"
+        @classmethod
+        def visible_to(cls, user: Any, ids: set[int]) -> set[int]:
+            seen = db.select(cls.id).where(cls.id.in_(ids), ~cls.hidden | (cls.author_id == getattr(user, "id", None)))
+            return set(db.session.scalars(seen))
 
-        id = db.Column(Integer, primary_key=True)
-        thread_id = db.Column(ForeignKey("thread.id"))
-        author_id = db.Column(ForeignKey("user.id"))
-        text = db.Column(Text)
-        thread = db.relationship(Thread, back_populates="posts")
-        author = db.relationship(User)
-
-        def __str__(self) -> str:
-            return f"{self.author}: {self.text}"
-
-    site.create_tables()
-    return Forum(site, Thread, Post)
+    return Thread
 
 
-def fill(forum: Forum) -> None:
-    """Store three threads by two users."""
-    ann, bob = forum.user("ann"), forum.user("bob")
-    Thread, Post = forum.Thread, forum.Post
-    tea = Thread(
-        id=1,
-        title="Tea & <biscuits>",
-        author=ann,
-        state=State.OPEN,
-        priority=2,
-        score=Decimal("12.50"),
-        pinned=True,
-        begun_on=date(2026, 3, 1),
-        last_post_at=datetime(2026, 11, 21, 17, 30),  # noqa: DTZ001  # as a plain DateTime has it
-        invitation_token="secret of tea",
-        password_hash="secret of tea",
-        moderators_note="secret of tea",
-        image=b"secret of tea",
-    )
-    coffee = Thread(
-        id=2, title="咖啡 im Café", author=bob, state=State.UNDER_REVIEW, score=Decimal("3.00"), pinned=False
-    )
-    water = Thread(id=12, title="Water:\nhot or cold?")
-    posts = [
-        Post(id=1, thread=tea, author=bob, text="Milk first?\n\nOr last?"),
-        Post(id=2, thread=tea, author=ann, text="Never."),
-        Post(id=3, thread=coffee, author=ann, text=""),
-    ]
-    forum.add(tea, coffee, water, *posts)
+def _close(site: Site, Thread: Any) -> type[Action]:
+    @site.notify.action
+    class CloseThread(NotifyingAction):
+        """What the issue shows."""
+
+        label = "Close thread"
+        target = Thread
+        lock_rows = True
+        # Tests tell by it who has reached what.
+        before_closing: Callable[[], None] = staticmethod(lambda: None)
+
+        def permitted(self, ar: ActionRequest, thread: Any) -> bool:
+            return bool(thread.author_id == getattr(ar.user, "id", None)) and not thread.closed
+
+        def get_notify_recipients(self, ar: ActionRequest, thread: Any) -> Any:  # noqa: ARG002
+            return site.db.session.scalars(site.db.select(site.User).order_by(site.User.id))
+
+        def run(self, ar: ActionRequest, thread: Any) -> None:
+            thread.times_closed += 1
+            ar.confirm(f"Close “{thread.title}”?", uid="close")
+            self.before_closing()
+            thread.closed = True
+            ar.success("Closed.", refresh=True)
+
+    return CloseThread
+
+
+def _move(site: Site, Thread: Any) -> type[Action]:
+    @site.notify.action
+    class MoveThread(Action):
+        """One with parameters."""
+
+        target = Thread
+        form = MoveForm
+
+        def permitted(self, ar: ActionRequest, thread: Any) -> bool:  # noqa: ARG002
+            return ar.user is not None
+
+        def initial(self, ar: ActionRequest, thread: Any) -> dict[str, Any]:  # noqa: ARG002
+            return {"topic": thread.topic}
+
+        def run(self, ar: ActionRequest, thread: Any) -> None:
+            thread.topic = ar.params["topic"]
+            ar.success(f"Moved to {thread.topic}, place {ar.params['place']}.", goto_url=f"/topics/{thread.topic}")
+
+    return MoveThread
+
+
+def _close_several(site: Site, Thread: Any) -> type[Action]:
+    @site.notify.action
+    class CloseSeveral(Action):
+        """One on selected rows: it runs another on each."""
+
+        target = Thread
+        select = "many"
+
+        def permitted(self, ar: ActionRequest, thread: Any) -> bool:
+            return bool(thread.author_id == ar.user.id)
+
+        def run(self, ar: ActionRequest, threads: Any) -> None:
+            for thread in threads:
+                if thread.title == "broken":
+                    raise ZeroDivisionError
+                if thread.title == "stuck":
+                    ar.error("One is <stuck>.")
+                thread.closed = True
+                site.notify.send(f"{thread} is closed", to=ar.user, sender=None)
+            ar.success(f"{len(threads)} closed: {', '.join(map(str, threads))}")
+
+    return CloseSeveral
+
+
+def _announce(site: Site, Thread: Any) -> type[Action]:  # noqa: ARG001
+    @site.notify.action
+    class Announce(Action):
+        """One without rows."""
+
+        form = MoveForm
+
+        def permitted(self, ar: ActionRequest) -> bool:
+            return bool(ar.user is not None and ar.user.name == "root")
+
+        def run(self, ar: ActionRequest) -> None:
+            site.notify.send(ar.params["topic"], to=site.db.select(site.User.id))
+
+    return Announce
+
+
+def _delete(site: Site, Thread: Any) -> type[Action]:
+    @site.notify.action
+    class DeleteThread(Action):
+        """One that asks twice."""
+
+        target = Thread
+        danger = True
+
+        def permitted(self, ar: ActionRequest, thread: Any) -> bool:
+            return bool(thread.author_id == ar.user.id)
+
+        def run(self, ar: ActionRequest, thread: Any) -> None:
+            ar.confirm("Delete it?", uid="delete")
+            ar.confirm("Really?", "It is gone then.", uid="really")
+            site.db.session.delete(thread)
+            ar.success("Deleted.", record_deleted=True)
+
+    return DeleteThread

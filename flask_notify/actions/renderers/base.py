@@ -36,19 +36,19 @@ class Renderer(Protocol):
     def obj2str(self, ar: Any, obj: Any) -> str:
         """Return an object's text."""
 
-    def data_record(self, ar: Any, obj: Any, **options: Any) -> dict[str, Any]:
+    def data_record(self, ar: Any, obj: Any, *, navinfo: bool | Select[Any] = False) -> dict[str, Any]:
         """Return one record with ``id``, ``title``, ``data``, ``navinfo`` and ``disable_delete``."""
 
     def create_instance(self, ar: Any, model: type[Any], **values: Any) -> Any:
         """Return a new object with the request's known values and master; it is not added to the session."""
 
-    def action_button(self, ar: Any, action: Any, row: Any = None, **options: Any) -> Any:
+    def action_button(self, ar: Any, action: Any, row: Any = None, *, label: str | None = None) -> Any:
         """Return a button that runs an action on a row."""
 
-    def ar2button(self, ar: Any, **options: Any) -> Any:
+    def ar2button(self, ar: Any, *, label: str | None = None) -> Any:
         """Return a button that runs the request itself."""
 
-    def row_action_button(self, ar: Any, row: Any, **options: Any) -> Any:
+    def row_action_button(self, ar: Any, row: Any, *, label: str | None = None) -> Any:
         """Return a button that runs the request's action on a row."""
 
     def is_obvious_field(self, ar: Any, name: str, model: Any = None) -> bool:

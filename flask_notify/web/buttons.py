@@ -8,7 +8,9 @@ from flask import current_app, request, url_for
 from markupsafe import Markup
 from sqlalchemy import inspect
 
-from ..actions.renderers.base import PlainRenderer, Renderer
+from ..actions.renderers.base import Renderer
+from ..actions.renderers.buttons import Button, button_of
+from ..actions.renderers.html import HtmlRenderer, use_button
 from ..actions.request import ActionRequest
 from ..actions.running import ActionRunner
 from ..errors import ConfigurationError
@@ -36,31 +38,13 @@ def notify_action(action: Any, row: Any = None, *, label: Any = None, quiet: boo
     :raises UnknownAction: if it was not declared.
     :raises ConfigurationError: if it needs a row, and got none.
     """
-    ar = _spawn(action, row)
-    kind = type(ar.action)
-    if kind.select == "one" and row is None:
-        raise ConfigurationError(
-            f"The action {kind.name!r} runs on a row: notify_action({kind.name!r}, row), got none."
-        )
-    shown = kind.label if label is None else label
-    style = " notify-button-quiet" if quiet else style_of(kind)
-    refused = _refusal(ar, row)
-    key = "" if row is None else key_text(row)
-    return render_part(
-        "notify/action_button.html",
-        refused=refused,
-        label=shown,
-        style=style,
-        help_text=kind.help_text,
-        # The boxes of the rows belong to it, wherever they are on the page.
-        id=_form_id(kind) if kind.select == "many" and row is None else None,
-        dialog=kind.form is not None,
-        url=url_for("notify.action", name=kind.name),
-        csrf="" if refused or kind.form is not None else hidden_fields(),
-        rows=[key] if key else [],
-        here=here(),
-        button=f"{kind.name} {key}".strip(),
-    )
+    ar = _asking()
+    if ar.user is None:
+        # Nobody is asked: what is permitted to whom is said of users.
+        spawned = ar.spawn(action)
+        button = Button(spawned, row, str(spawned.action.label if label is None else label), permitted=False)
+        return _draw(button, quiet=quiet, refused=gettext("Log in to do this."))
+    return _draw(button_of(ar, action, row, label), quiet=quiet)
 
 
 def action_button(action: Any, row: Any = None, **options: Any) -> Markup:
@@ -75,12 +59,13 @@ def notify_select(action: Any, row: Any, *, label: Any = None) -> Markup:
     :param row: an object.
     :param label: what those hear who cannot see the row.
     """
-    ar = _spawn(action, row)
+    ar = _asking()
+    spawned = ar.spawn(action)
     return render_part(
         "notify/select.html",
-        form=_form_id(type(ar.action)),
+        form=_form_id(spawned.action),
         key=key_text(row),
-        refused=_refusal(ar, row),
+        permitted=ar.user is not None and _runner().may_run(spawned, row),
         label=gettext("Select %(what)s", what=ar.obj2str(row)) if label is None else label,
     )
 
@@ -108,7 +93,7 @@ def notify_actions_script() -> Markup:
 
 def renderer() -> Renderer:
     """Return what shows rows and buttons on a page."""
-    return PlainRenderer()
+    return HtmlRenderer()
 
 
 def key_text(row: Any) -> str:
@@ -119,15 +104,28 @@ def key_text(row: Any) -> str:
     return str(identity[0])
 
 
-def _refusal(ar: ActionRequest, row: Any) -> str | None:
-    """Return why the user may not press a button, or None."""
-    if ar.user is None:
-        return gettext("Log in to do this.")
-    return None if _runner().may_run(ar, row) else gettext("You may not do this.")
-
-
-def _spawn(action: Any, row: Any) -> ActionRequest:
-    return _asking().spawn(action if row is None else (action, row))
+def _draw(button: Button, *, quiet: bool = False, refused: str | None = None) -> Markup:
+    """Return the form of a button, or a disabled button."""
+    action, row = button.action, button.row
+    if action.select == "one" and row is None:
+        raise ConfigurationError(f"The action {action.name!r} runs on a row, got none. Give it: notify_action(…, row).")
+    key = "" if row is None else key_text(row)
+    asks = action.form is not None
+    return render_part(
+        "notify/action_button.html",
+        refused=None if button.permitted else refused or button.title,
+        label=button.label,
+        style=" notify-button-quiet" if quiet else style_of(action),
+        help_text=action.help_text,
+        # The boxes of the rows belong to it, wherever they are on the page.
+        id=_form_id(action) if action.select == "many" and row is None else None,
+        dialog=asks,
+        url=url_for("notify.action", name=action.name),
+        csrf=hidden_fields() if button.permitted and not asks else "",
+        rows=[key] if key else [],
+        here=here(),
+        button=f"{action.name} {key}".strip(),
+    )
 
 
 def _asking() -> ActionRequest:
@@ -146,3 +144,6 @@ def _form_id(action: Any) -> str:
 
 def _runner() -> ActionRunner:
     return cast(ActionRunner, current_app.extensions["notify"].notify.action_runner)
+
+
+use_button(_draw)

@@ -23,6 +23,7 @@ from wtforms import (
 from wtforms.validators import InputRequired, Length, ValidationError
 
 from flask_notify import Action, ActionRequest, NotifyingAction
+from flask_notify.web.preferences_form import _options
 from tests.apps import Site
 
 PAGE = (Path(__file__).parent / "board.html").read_text()
@@ -46,8 +47,8 @@ class AnnounceForm(Form):  # type: ignore[misc]  # untyped
         "Text", [InputRequired("Say something."), Length(max=40), _no_shouting], description="In a line."
     )
     more = TextAreaField("More")
-    tone = RadioField("Tone", choices=[("calm", "Calm"), ("loud", "Loud")], default="calm")
-    place = SelectField("Place", choices=[("top", "Top"), ("foot", "Foot")])
+    tone = RadioField("Tone", choices=_options([("calm", "Calm"), ("loud", "Loud")]), default="calm")
+    place = SelectField("Place", choices=_options([("top", "Top"), ("foot", "Foot")]))
     sticky = BooleanField("Keep it on top")
     password = PasswordField("Your password", [InputRequired("Say your password.")])
     origin = HiddenField(default="board")
@@ -184,8 +185,8 @@ def _vote(board: Board) -> type[Action]:
         def run(self, ar: ActionRequest, thread: Any) -> None:
             thread.votes += 1
             board.ran.append(thread.id)
-            button = ar.action_button(type(self), thread, quiet=True)
-            shown = Markup('<p id="votes-{}">{} votes {}</p>').format(thread.id, thread.votes, button)
+            button = ar.action_button(type(self), thread)
+            shown = Markup('<div id="votes-{}">{} votes {}</div>').format(thread.id, thread.votes, button)
             ar.success("Thank you.", html={f"votes-{thread.id}": shown})
 
     return Vote

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Flask
 
-from . import announcements, auth, errors, exports, letterbox, main, manners, mentions, security, threads, times
+from . import announcements, auth, errors, exports, letterbox, main, manners, mentions, security, threads, times, unseen
 from .config import DEFAULTS, secret_key
 from .demo import cli
 from .extensions import csrf, db, login, migrate, notify
@@ -53,6 +53,7 @@ def _register_parts(app: Flask) -> None:
     app.register_blueprint(main.blueprint)
     threads.init_app(app)
     app.register_blueprint(exports.blueprint)
+    app.register_blueprint(unseen.blueprint)
     app.register_blueprint(announcements.blueprint)
     letterbox.init_app(app)
     app.before_request(note_presence)

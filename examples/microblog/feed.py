@@ -20,6 +20,7 @@ def publish(author: User, body: str) -> Post:
     post = Post(author_id=author.id, body=body)
     db.session.add(post)
     _tell_all(readers)
+    post.watch(author)
     mentions.tell(author, post, mentions.names(body))
     return post
 

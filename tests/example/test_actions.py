@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from examples.microblog.extensions import db, notify
-from examples.microblog.models import Comment, Thread, User
+from examples.microblog.models import Comment, Post, Thread, User
 from examples.microblog.threads.actions import CloseThread, DeleteComment, ReopenThread
 from flask_notify.errors import ActionRefused, AnswerNeeded, RowNotFound
 from tests.example.visitor import Visitor
@@ -158,5 +158,97 @@ def test_a_thread_is_closed_from_a_shell(app: Flask, bob: Visitor) -> None:
     assert told(bob) == ["Found it"]
 
 
+def test_looking_at_what_is_unseen_marks_nothing(alice: Visitor, bob: Visitor) -> None:
+    bob.write_to("alice", "Is the kettle on?")
+    before = alice.unread
+
+    page = alice.visit("/unseen").text
+
+    assert "Is the kettle on?" in page
+    assert alice.unread == before == 2
+
+
+def test_those_that_are_ticked_are_marked_as_seen_at_once(alice: Visitor, bob: Visitor) -> None:
+    for number in range(4):
+        bob.write_to("alice", f"Number {number}")
+    keys = {message["body"]: message["id"] for message in alice.messages()}
+
+    answer = alice.do("mark_seen", "/unseen", row=[keys["Number 1"], keys["Number 3"]])
+
+    assert answer.location == "/unseen"
+    page = alice.open("/unseen")
+    assert "2 marked as seen." in page
+    assert [f"Number {number}" in page for number in range(4)] == [True, False, True, False]
+    assert alice.unread == 3
+
+
+def test_nobody_marks_the_messages_of_others(alice: Visitor, bob: Visitor) -> None:
+    bob.write_to("alice", "Is the kettle on?")
+    alice.write_to("bob", "It is.")
+    [mine], [yours] = bob.messages(), alice.messages()
+
+    answer = bob.do("mark_seen", "/unseen", row=[mine["id"], yours["id"]])
+
+    assert answer.status_code == 404
+    assert [message["seen"] for message in bob.messages() + alice.messages()] == [False, False]
+
+
+def test_who_ticks_nothing_is_told_to(alice: Visitor) -> None:
+    answer = alice.do("mark_seen", "/unseen")
+
+    assert answer.location == "/unseen"
+    assert "Select at least one." in alice.open("/unseen")
+
+
+def test_the_page_of_what_is_unseen_says_when_there_is_nothing(alice: Visitor) -> None:
+    alice.visit("/messages/1", 302)
+
+    assert "You have seen everything." in alice.open("/unseen")
+
+
+@pytest.mark.usefixtures("app")
+def test_what_one_may_no_longer_read_is_not_told_by_the_page_of_what_is_unseen(alice: Visitor, bob: Visitor) -> None:
+    alice.post("Secret, @bob.")
+    with bob.client.application.app_context():
+        db.session.execute(sa.update(Post).values(is_hidden=True))
+        db.session.commit()
+
+    page = bob.open("/unseen")
+
+    assert "no longer available" in page
+    assert "Secret" not in page
+
+
+def test_a_thread_is_closed_and_reopened_from_its_page(talk: str, alice: Visitor, bob: Visitor) -> None:
+    assert "/actions/close_thread" in alice.open(talk)
+    assert "/actions/close_thread" not in bob.open(talk)
+    dialog = alice.open(f"/actions/close_thread?row=1&next={talk}")
+    said = {"row": "1", "subject": "Found it", "body": "On the ferry.", "next": talk}
+    assert 'value="alice has closed “Who has seen my umbrella?”"' in dialog
+
+    question = alice.send(talk, "/actions/close_thread", **said)
+    closed = alice.send(talk, "/actions/close_thread", **said, **{"answer-close": "yes"})
+
+    assert "Nothing more can be said in it." in question.text
+    assert 'value="On the ferry."' in question.text or ">On the ferry.<" in question.text
+    assert closed.location == talk
+    page = alice.open(talk)
+    assert "Closed." in page
+    assert "/actions/reopen_thread" in page
+    assert told(bob) == ["Found it"]
+    assert alice.do("reopen_thread", talk, row="1").location == talk
+    assert "/actions/close_thread" in alice.open(talk)
+
+
+def test_a_comment_is_taken_back_from_the_page(talk: str, alice: Visitor, bob: Visitor) -> None:
+    assert "/actions/delete_comment" in bob.open(talk)
+    assert "/actions/delete_comment" not in alice.open(talk)
+
+    assert bob.do("delete_comment", talk, row="1", **{"answer-delete": "yes"}).location == talk
+
+    assert "It is on the ferry." not in bob.open(talk)
+
+
 def test_the_actions_of_the_example_are_known_by_name() -> None:
-    assert {"close_thread", "reopen_thread", "delete_comment"} <= set(notify.actions)
+    names = {"announce", "close_thread", "delete_comment", "mark_seen", "reopen_thread"}
+    assert names <= set(notify.actions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from .. import feed
-from ..extensions import db
+from ..extensions import db, notify
 from ..models import Post, Thread, Topic, User
 from ..threads import talk
+from ..threads.actions import CloseThread
 from .correspondence import Happening
 
 
@@ -21,9 +22,11 @@ def happen(script: dict[str, Any], people: dict[str, User], now: datetime) -> It
     for entry in script["threads"]:
         yield from _Discussion(entry, people, now).happenings()
     for entry in script["posts"]:
+        for name in entry.get("watched_by", ()):
+            yield now - timedelta(days=entry["days"]), partial(_watch_post, entry["text"], people[name])
         for edit in entry.get("edits", ()):
             moment = now - timedelta(days=edit["days"])
-            yield moment, partial(_edit_post, entry["text"], edit)
+            yield moment, partial(_as, people[edit["by"]], partial(_edit_post, entry["text"], edit["text"]))
 
 
 class _Discussion:
@@ -42,11 +45,11 @@ class _Discussion:
         for entry in self._entry.get("edits", ()):
             yield self._happening(entry, self._edit)
         if closing := self._entry.get("closed"):
-            yield self._happening(closing, self._close)
+            yield self._happening({"by": self._entry["by"], **closing}, self._close)
 
     def _happening(self, entry: dict[str, Any], what: Any) -> Happening:
         moment = self._now - timedelta(days=entry["days"])
-        return moment, partial(what, entry, moment)
+        return moment, partial(_as, self._people[entry["by"]], partial(what, entry, moment))
 
     @property
     def _thread(self) -> Thread:
@@ -65,8 +68,10 @@ class _Discussion:
         for name, value in _values(entry).items():
             setattr(self._thread, name, value)
 
-    def _close(self, _entry: dict[str, Any], _moment: datetime) -> None:
-        self._thread.closed = True
+    def _close(self, entry: dict[str, Any], _moment: datetime) -> None:
+        # As from the page: the action asks for words, and for a yes.
+        said = {"subject": entry["subject"], "body": entry["text"]}
+        CloseThread.run_for(self._thread, user=self._people[entry["by"]], params=said, answers={"close": True})
 
 
 def _values(entry: dict[str, Any]) -> dict[str, Any]:
@@ -79,6 +84,21 @@ def _values(entry: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _edit_post(text: str, edit: dict[str, Any]) -> None:
-    post = db.session.scalars(sa.select(Post).where(Post.body == text)).one()
-    feed.edit(post, edit["text"])
+def _as(person: User, act: Callable[[], Any]) -> None:
+    """Let somebody do something: others are told who it was, outside a request as in one."""
+    with notify.acting_as(person):
+        act()
+        # What is noticed at the flush is their doing.
+        db.session.flush()
+
+
+def _watch_post(text: str, person: User) -> None:
+    _post(text).watch(person)
+
+
+def _edit_post(text: str, new: str) -> None:
+    feed.edit(_post(text), new)
+
+
+def _post(text: str) -> Post:
+    return db.session.scalars(sa.select(Post).where(Post.body == text)).one()

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from flask import url_for
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from flask_notify import WatchableMixin
+
 from ..extensions import Model, db
 from ..times import UtcDateTime, utcnow
 from .user import User
@@ -18,10 +20,12 @@ from .user import User
 MAX_LENGTH = 280
 
 
-class Post(Model):
+class Post(WatchableMixin, Model):
     """A few lines by one person."""
 
     __tablename__ = "post"
+    # Who watches a post hears when it says something else; that it was taken off the pages is told its author alone.
+    __watch__ = ("body",)
     # Keys are never reused, or a new post could look like one already seen.
     __table_args__ = (
         sa.Index("ix_post_author_id_id", "author_id", "id"),
@@ -30,7 +34,7 @@ class Post(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"))
-    body: Mapped[str] = mapped_column(sa.String(MAX_LENGTH))
+    body: Mapped[str] = mapped_column(sa.String(MAX_LENGTH), info={"label": "Text"})
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     # Taken off the pages by an administrator: its author alone can see it.
     is_hidden: Mapped[bool] = mapped_column(default=False, server_default="0")
@@ -60,3 +64,7 @@ class Post(Model):
     def get_absolute_url(self) -> str:
         """Return the address of its page."""
         return url_for("main.post", post_id=self.id)
+
+    def get_change_url(self) -> str:
+        """Lead those who watch it to its page."""
+        return self.get_absolute_url()

@@ -5,16 +5,22 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from flask import url_for
+from markupsafe import Markup
 from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from flask_notify import WatchableMixin
 
 from ..extensions import Model, db
 from ..times import UtcDateTime, utcnow
 from .follow import Follow
 from .user import User
+
+if TYPE_CHECKING:
+    from flask_notify.watching.changes import Change
 
 #: How many characters a title, an opening and a comment may have.
 MAX_TITLE = 100
@@ -51,10 +57,11 @@ _TOPICS = {
 }
 
 
-class Thread(Model):
+class Thread(WatchableMixin, Model):
     """A discussion that one person opens and others join."""
 
     __tablename__ = "thread"
+    __watch__ = ("title", "body", "topic", "visibility", "closed")
     # Keys are never reused, or a new thread could look like one already seen.
     __table_args__ = (
         sa.Index("ix_thread_author_id", "author_id"),
@@ -64,13 +71,15 @@ class Thread(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id", ondelete="CASCADE"))
-    title: Mapped[str] = mapped_column(sa.String(MAX_TITLE))
+    title: Mapped[str] = mapped_column(sa.String(MAX_TITLE), info={"label": "Title"})
     body: Mapped[str] = mapped_column(sa.String(MAX_OPENING), info={"label": "Opening"})
-    topic: Mapped[Topic] = mapped_column(sa.Enum(Topic, native_enum=False, length=16), default=Topic.TALK)
+    topic: Mapped[Topic] = mapped_column(
+        sa.Enum(Topic, native_enum=False, length=16), default=Topic.TALK, info={"label": "Topic"}
+    )
     visibility: Mapped[str] = mapped_column(
         sa.String(16), default="everybody", info={"label": "Who may read it", "choices": VISIBILITIES}
     )
-    closed: Mapped[bool] = mapped_column(default=False, server_default="0")
+    closed: Mapped[bool] = mapped_column(default=False, server_default="0", info={"label": "Closed"})
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     # When somebody last said something in it.
     active_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
@@ -110,6 +119,16 @@ class Thread(Model):
         """Return the address of its page."""
         return url_for("threads.thread", thread_id=self.id)
 
+    def get_change_url(self) -> str:
+        """Lead those who watch it to its page."""
+        return self.get_absolute_url()
+
+    def get_change_subject(self, doer: User | None, change: Change) -> str | None:
+        """Say nothing where it was closed and nothing else: who closed it has told what they wanted to tell."""
+        if self.closed and [field.name for field in change.fields] == ["closed"]:
+            return None
+        return super().get_change_subject(doer, change)
+
     @property
     def participants(self) -> sa.Select[Any]:
         """Everybody who said something in it, as a query of keys."""
@@ -117,10 +136,11 @@ class Thread(Model):
         return sa.select(User.id).where(sa.or_(User.id == self.author_id, User.id.in_(said)))
 
 
-class Comment(Model):
+class Comment(WatchableMixin, Model):
     """What somebody says in a thread."""
 
     __tablename__ = "comment"
+    __watch__ = ("body",)
     # As keys of threads.
     __table_args__ = (
         sa.Index("ix_comment_thread_id_id", "thread_id", "id"),
@@ -149,3 +169,20 @@ class Comment(Model):
     def can_be_deleted_by(self, user: User | None) -> bool:
         """Tell whether somebody may take it back."""
         return user is not None and user.is_authenticated and (user.id == self.author_id or user.is_admin)
+
+    def get_change_owner(self) -> Thread:
+        """Tell those who watch the thread."""
+        return self.thread
+
+    def get_change_subject(self, doer: User | None, change: Change) -> str | None:
+        """Tell what was said, and not that it was taken back."""
+        return f"{doer or self.author} commented on {self.thread}" if change.kind == "created" else None
+
+    def get_change_body(self, doer: User | None, change: Change) -> Markup:  # noqa: ARG002
+        """Quote it: where there is a body, lists show that and no subject."""
+        said = Markup("<br>").join(self.body.splitlines())
+        return Markup("<p>{} in {}:</p><p>{}</p>").format(doer or self.author, self.thread, said)
+
+    def get_change_url(self) -> str:
+        """Lead to where it stands in the thread."""
+        return url_for("threads.thread", thread_id=self.thread_id, _anchor=f"comment-{self.id}")

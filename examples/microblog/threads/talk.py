@@ -45,6 +45,7 @@ def open_thread(author: User, now: datetime | None = None, **values: Any) -> Thr
     now = now or utcnow()
     thread = Thread(author_id=author.id, created_at=now, active_at=now, **values)
     db.session.add(thread)
+    thread.watch(author)
     return thread
 
 
@@ -60,4 +61,7 @@ def comment(author: User, thread: Thread, body: str, now: datetime | None = None
         raise ThreadClosed
     said = Comment(thread=thread, author_id=author.id, body=body, created_at=now)
     db.session.add(said)
+    # Who takes part wants to know how it goes on, unless they have said that they do not.
+    if not thread.is_muted_by(author):
+        thread.watch(author)
     return said

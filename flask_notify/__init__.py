@@ -7,7 +7,8 @@ from .extension import Notify, current_notify
 from .message_types import MessageType
 from .recipient import RecipientMixin
 from .rules import MailMode
+from .watching.mixin import WatchableMixin
 
 __version__ = "0.1.0"
 
-__all__ = ["MailMode", "MessageType", "Notify", "NotifyError", "RecipientMixin", "current_notify"]
+__all__ = ["MailMode", "MessageType", "Notify", "NotifyError", "RecipientMixin", "WatchableMixin", "current_notify"]

@@ -276,20 +276,23 @@ def _pending(session: Session, targets: Container[Target]) -> Iterable[WatchChan
     return (change for change in collected if isinstance(change, WatchChange) and change.target in targets)
 
 
-def forget_deleted(models: Models, found: Mapping[Target, Iterable[tuple[RecipientKey, Any]]]) -> None:
+def forget_deleted(
+    models: Models, found: Mapping[Target, Iterable[tuple[RecipientKey, Any]]], session: Session | None = None
+) -> None:
     """Collect that nobody watches objects any more, which are deleted in this transaction.
 
     It is done under the recipients' locks, and after they are told: a row that was deleted before would be
     locked out of order, and whoever stops watching at the same time would deadlock with the deletion.
 
     :param found: what :func:`watchers_of` gave for them.
+    :param session: whose transaction it is; by default the application's.
     """
     theirs: dict[RecipientKey, list[Target]] = {}
     for target, present in found.items():
         for key, _ in present:
             theirs.setdefault(key, []).append(target)
     for key, targets in theirs.items():
-        emission.collect(ForgetChange(models, ByKey(key), targets))
+        emission.collect(ForgetChange(models, ByKey(key), targets), session)
 
 
 def _mode(watching: Watching | None) -> MailMode | None:

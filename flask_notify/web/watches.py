@@ -20,6 +20,7 @@ from ..recipient import RecipientMixin, models_of
 from ..rules import MailMode
 from ..targets import find_visible
 from ..watches import Target, Watching
+from ..watching.mixin import WatchableMixin
 from .access import commit, for_recipients, go_back, refuse, settings, wants_json
 from .csrf import hidden_fields, protected
 from .parts import here, render_part
@@ -73,16 +74,12 @@ def unwatch(user: RecipientMixin) -> ResponseReturnValue:
 def _target(user: RecipientMixin) -> Any:
     """Return the object that the form is about; None if the user cannot watch it."""
     target = find_visible(models_of(user), user, request.form.get("target_type"), request.form.get("target_id"))
-    return target if _is_watchable(target) else None
+    return target if isinstance(target, WatchableMixin) else None
 
 
 def _refuse() -> ResponseReturnValue:
     # The same words whether it is not there or hidden: which of the two is nobody's business.
     return refuse(404, "There is no such object to watch. Reload the page, and try again.")
-
-
-def _is_watchable(target: Any) -> bool:
-    return hasattr(type(target), "add_change_watcher")
 
 
 def _types() -> Types:
@@ -122,7 +119,7 @@ def notify_watch(target: Any, label: str | None = None, *, modes: bool = False) 
     user = current_recipient()
     if user is None:
         return Markup("")
-    if not _is_watchable(target):
+    if not isinstance(target, WatchableMixin):
         raise InvalidWatch(
             f"notify_watch() is for objects of a model with WatchableMixin, got {target!r}. Write "
             f"class {type(target).__name__}(WatchableMixin, db.Model)."

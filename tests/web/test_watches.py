@@ -12,6 +12,7 @@ import pytest
 from flask import Response, render_template_string, request
 from sqlalchemy import String, event, select
 
+from flask_notify import WatchableMixin
 from flask_notify.errors import InvalidWatch
 from tests.apps import Site
 from tests.web.letterbox import JSON, hidden, post, post_json, token
@@ -87,15 +88,8 @@ def make_model(site: Site, name: str, key: Any, *, watchable: bool = True) -> An
         "hidden": site.db.Column(site.db.Boolean, default=False, nullable=False),
         "visible_to": classmethod(visible_to),
     }
-    bases = (Watchable, site.db.Model) if watchable else (site.db.Model,)
+    bases = (WatchableMixin, site.db.Model) if watchable else (site.db.Model,)
     return new_class(name, bases, exec_body=lambda body: body.update(columns))
-
-
-class Watchable:
-    """Stands for the mixin."""
-
-    def add_change_watcher(self) -> None:
-        """Do nothing."""
 
 
 @pytest.fixture

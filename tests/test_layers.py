@@ -120,6 +120,7 @@ LAYERS = [
     "web.actions",
     "web.preferences_form",
     "web.preferences",
+    "web.watches",
     "web.unsubscribe",
     "cli.base",
     "cli.cursors",
@@ -146,6 +147,7 @@ KNOW_THE_REQUEST = {
     "web.messages",
     "web.marking",
     "web.all_messages",
+    "web.watches",
     "web.unsubscribe",
 }
 OF_THE_REQUEST = {"request", "session", "current_user", "login_user", "has_request_context"}

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import DetachedInstanceError, ObjectDeletedError
 
 from .changes import Noticed, Unknown
 
@@ -24,7 +25,8 @@ def label_of(instance: Any) -> str:
         return ""
     try:
         return " ".join(_name(instance).split()) or _by_key(instance)
-    except Exception:  # noqa: BLE001  # the application's own code, of an object that may be gone
+    except (AttributeError, DetachedInstanceError, ObjectDeletedError):
+        # It is gone, or something is that it asks for its name.
         return _by_key(instance)
 
 

@@ -89,15 +89,19 @@ class Board:
         return list(self.session.scalars(query.execution_options(populate_existing=True)))
 
 
-def make_board(build: Callable[..., Site], *, people: tuple[str, ...] = ("ann", "bob", "cem"), **options: Any) -> Board:
-    """Build the application, with its tables and people."""
+def make_board(build: Callable[..., Site], *, watch: tuple[str, ...] | None = None, **options: Any) -> Board:
+    """Build the application, with its tables and people.
+
+    :param watch: the ``__watch__`` of its posts.
+    """
+    people = ("ann", "bob", "cem")
     site = build(tables=False, **options)
-    Post, Comment, Tag = make_models(site)
+    Post, Comment, Tag = make_models(site, watch)
     site.create_tables()
     return Board(site, Post, Comment, Tag, {name: site.add_user(name) for name in people})
 
 
-def make_models(site: Site) -> tuple[Any, Any, Any]:
+def make_models(site: Site, watch: tuple[str, ...] | None = None) -> tuple[Any, Any, Any]:
     """Return models of posts, comments and tags."""
     db: Any = site.db
     user_key = site.User.__table__.c.id
@@ -113,6 +117,7 @@ def make_models(site: Site) -> tuple[Any, Any, Any]:
         name = Column(String(40))
 
     class Post(WatchableMixin, db.Model):
+        __watch__ = watch
         __watch_secret__ = ("note",)
         __choices__ = {"priority": {1: "low", 2: "high"}}
 

@@ -182,7 +182,7 @@ function comeHome() {
 /** @param {any} answer @param {any} leaving whether another page comes: it shows what is to be said */
 async function tellAll({ success, message, alert, title, errors, info_message, warning_message, debug_message }, leaving) {
   if (debug_message) console.debug(debug_message);
-  if (alert && message) await choose(title, message, { ok: say.ok });
+  if (alert && message) await choose(alert === true ? title : alert, message, { ok: say.ok });
   // A form says its errors itself.
   const notes = [[!alert && !errors && message, success === false ? "error" : "success"], [info_message, "info"], [warning_message, "warning"]];
   if (leaving) sessionStorage.setItem(KEPT, JSON.stringify(notes));

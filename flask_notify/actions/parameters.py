@@ -111,9 +111,10 @@ def validate(action: Any, params: Mapping[str, Any], initial: Mapping[str, Any])
     if isinstance(params, MultiDict):
         form = action.form(formdata=params, data=dict(initial))
     else:
-        form = action.form(data={**initial, **params})
-        for name in params:
-            form[name].raw_data = [form[name].data]  # or InputRequired() would take it for not given
+        given = {**initial, **params}
+        form = action.form(data=given)
+        for name in given.keys() & form._fields.keys():
+            _mark_as_given(form[name])
     if not form.validate():
         raise InvalidParameters(
             f"The action {action.name!r} does not take the parameters: {form.errors}",
@@ -122,6 +123,15 @@ def validate(action: Any, params: Mapping[str, Any], initial: Mapping[str, Any])
         )
     values: dict[str, Any] = form.data
     return values
+
+
+def _mark_as_given(field: Any) -> None:
+    """Let validators such as InputRequired() see that a value was given, though not as a text from a page."""
+    if isinstance(field, (FormField, FieldList)):
+        for part in field:
+            _mark_as_given(part)
+    else:
+        field.raw_data = [field.data]
 
 
 def need_a_row() -> InvalidParameters:

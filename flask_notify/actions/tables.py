@@ -67,6 +67,10 @@ class Table:
         values = [self._values(column) for column in self.columns]
         return [list(row) for row in zip(*values, strict=True)] if values else []
 
+    def numeric(self, rows: Sequence[Sequence[Any]]) -> list[bool]:
+        """Return for each column whether it is one of numbers, by the values of its rows."""
+        return [column.is_numeric(row[at] for row in rows) for at, column in enumerate(self.columns)]
+
     def _values(self, column: Column) -> list[Any]:
         if column.function is not None:
             return self._seen([column.function(row) for row in self.objects])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 
 from flask_notify import ActionRequest
 from flask_notify.actions.renderers import HtmlRenderer, JsonRenderer, Renderer, TextRenderer
@@ -61,6 +62,8 @@ def shouted(thread: Any) -> str:
 def salon(build: Callable[..., Site]) -> Iterator[Salon]:
     """A salon with three threads, in the application context of the test."""
     site = build(NOTIFY_BASE_URL="https://example.org")
+    if "notify.action" not in site.app.view_functions:
+        site.app.add_url_rule("/actions/<name>", endpoint="notify.action")
     with site.app.app_context():
         salon = make_salon(site)
         fill(salon)
@@ -95,9 +98,12 @@ def _as_text(told: Any) -> str:
 
 
 def test_as_html(salon: Salon) -> None:
-    parts = [f"<!-- {title} -->\n{_as_text(told)}" for title, told in tell(salon, HtmlRenderer())]
+    parts = [
+        f"<!-- {title} -->\n{told if isinstance(told, Markup) else Markup('<pre>{}</pre>').format(_as_text(told))}"
+        for title, told in tell(salon, HtmlRenderer())
+    ]
 
-    compare("salon.html", "\n".join(parts))
+    compare("salon.html", "\n\n".join(part.strip() for part in parts) + "\n")
 
 
 def test_as_json(salon: Salon) -> None:

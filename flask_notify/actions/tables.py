@@ -214,8 +214,9 @@ def _statement(spec: Any) -> Select[Any] | None:
 
 def _entity_of(statement: Select[Any]) -> Mapper[Any]:
     described = statement.column_descriptions
-    mapper = mapper_of(described[0]["entity"]) if len(described) == 1 else None
-    if mapper is None or described[0]["expr"] is not described[0]["entity"]:
+    entity = described[0].get("entity") if len(described) == 1 else None
+    mapper = mapper_of(entity)
+    if mapper is None or described[0]["expr"] is not entity:
         raise InvalidTable(
             f"A select() must be of one model, as in select(Post), got one of {len(described)} column(s). "
             "Show what belongs to the model by column_names."

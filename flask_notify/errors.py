@@ -103,3 +103,7 @@ class TransactionEnded(NotifyError):
 
 class NestedTooDeep(NotifyError, RecursionError):
     """Actions run one another without an end."""
+
+
+class InvalidTable(NotifyError, ValueError):
+    """What is to be shown has no rows, or a column of it is not there or secret."""

@@ -267,9 +267,9 @@ class ActionRequest:
 
     # What it shows
 
-    def show(self, spec: Any, **options: Any) -> Any:
+    def show(self, spec: Any, column_names: Any = None, master_instance: Any = None, **options: Any) -> Any:
         """Show rows as a table, a list or a summary; see :doc:`/howto/rendering`."""
-        return self.renderer.show(self, spec, **options)
+        return self.renderer.show(self, spec, column_names, master_instance, **options)
 
     def obj2html(self, obj: Any, text: str | None = None, **attributes: Any) -> Markup:
         """Return a link to an object, or its text where it has no page."""
@@ -295,9 +295,20 @@ class ActionRequest:
         """Return a button that runs this request."""
         return self.renderer.ar2button(self, **options)
 
+    def as_button(self, **options: Any) -> Any:
+        """Return the same as :meth:`ar2button`, by Lino's other name."""
+        return self.ar2button(**options)
+
     def row_action_button(self, row: Any, **options: Any) -> Any:
         """Return a button that runs this request's action on a row."""
         return self.renderer.row_action_button(self, row, **options)
+
+    def is_obvious_field(self, name: str, model: Any = None) -> bool:
+        """Whether a field is the same in all rows: it is among the known values, or points at the master.
+
+        :param model: of the rows; the default is the action's target.
+        """
+        return self.renderer.is_obvious_field(self, name, model)
 
 
 def _plain(text: Any) -> str:

@@ -19,7 +19,7 @@ from ..message_types import unwrapped
 from . import parameters, rows
 from .action import Action
 from .parameters import Answers
-from .renderers.base import PlainRenderer, Renderer
+from .renderers import Renderer, TextRenderer
 from .request import ActionRequest, ConfirmationNeeded, Declined
 from .responses import ActionResponse
 from .transactions import savepoint
@@ -75,7 +75,7 @@ class ActionRunner:
         known, default = parameters.parse_answers(answers)
         request = ActionRequest(
             runner=self,
-            renderer=renderer or PlainRenderer(),
+            renderer=renderer or TextRenderer(),
             user=real if acted_as is None else acted_as,
             real_user=real,
             acting_as=acted_as,

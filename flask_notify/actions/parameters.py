@@ -99,15 +99,16 @@ def fill(action: Any, initial: Mapping[str, Any]) -> Form | None:
     return None if action.form is None else action.form(data=dict(initial))
 
 
-def validate(action: Any, params: Mapping[str, Any], initial: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of the parameters, as the action's form makes them.
+def validate(action: Any, params: Mapping[str, Any], initial: Mapping[str, Any]) -> Form | None:
+    """Return the action's form with the parameters, which it takes; None if it has none.
 
     :param params: a MultiDict of texts from a page, or values by name from code.
     :param initial: what stands where nothing was given.
     :raises InvalidParameters: with what is wrong.
     """
     if action.form is None:
-        return {}
+        return None
+    form: Form
     if isinstance(params, MultiDict):
         form = action.form(formdata=params, data=dict(initial))
     else:
@@ -121,8 +122,7 @@ def validate(action: Any, params: Mapping[str, Any], initial: Mapping[str, Any])
             {str(name or ""): _flat(errors) for name, errors in form.errors.items()},
             form,
         )
-    values: dict[str, Any] = form.data
-    return values
+    return form
 
 
 def _mark_as_given(field: Any) -> None:

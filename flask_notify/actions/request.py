@@ -75,6 +75,8 @@ class ActionRequest:
     """The rows on which it runs."""
     params: dict[str, Any] = field(default_factory=dict)
     """The validated values of the action's form, by the names of its fields."""
+    form: Any = field(default=None, init=False)
+    """The action's form, filled in; None if it has none."""
     answers: dict[str, bool] = field(default_factory=dict)
     """The answers that were given, by the uid of the question."""
     parent: ActionRequest | None = None

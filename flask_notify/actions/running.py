@@ -182,7 +182,8 @@ class ActionRunner:
         action: Action = request.action
         parameters.check_names(action, request.given.params)
         self._select(request, lock=action.lock_rows)
-        request.params = parameters.validate(action, request.given.params, _initial(request))
+        request.form = parameters.validate(action, request.given.params, _initial(request))
+        request.params = {} if request.form is None else request.form.data
         request.running = True
         try:
             _call(action, request)

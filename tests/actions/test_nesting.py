@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flask_notify import Action, ActionRequest
-from flask_notify.actions.renderers.base import PlainRenderer
+from flask_notify.actions.renderers import TextRenderer
 from flask_notify.actions.request import Declined
 from flask_notify.actions.responses import ActionResponse
 from flask_notify.errors import (
@@ -61,7 +61,7 @@ def test_a_child_s_response_comes_back_and_the_parent_s_stays(forum: Forum, doin
 
 def test_a_child_inherits_user_acting_as_renderer_and_answers(forum: Forum, doing: Callable[..., Any]) -> None:
     ann, bob = forum.user("ann"), forum.user("bob")
-    renderer = PlainRenderer()
+    renderer = TextRenderer()
     seen: list[ActionRequest] = []
     inner = doing(seen.append, "inner")
     outer = doing(lambda ar: ar.run(inner), "outer")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from numbers import Number
 from typing import Any, TypeAlias
 
-from sqlalchemy import LargeBinary, Numeric, inspect
+from sqlalchemy import LargeBinary, inspect
 from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipDirection, RelationshipProperty
-from sqlalchemy.types import Integer
 
 from ..errors import InvalidTable
 from .values import choice_of, label_of
@@ -28,7 +29,6 @@ class Column:
     :param label: what people read above it, already in their language.
     :param path: the attributes by which its value is reached from the row.
     :param function: what is called with the row instead.
-    :param numeric: whether it is aligned at the right.
     :param info: of the database's column: ``label`` and ``choices``.
     """
 
@@ -36,8 +36,13 @@ class Column:
     label: str
     path: tuple[str, ...] = ()
     function: Callable[[Any], Any] | None = None
-    numeric: bool = False
     info: dict[Any, Any] = field(default_factory=dict)
+
+    def is_numeric(self, values: Iterable[Any]) -> bool:
+        """Whether these values of it are numbers, which are aligned at the right; of a choice the label is shown."""
+        shown = [value for value in values if value is not None]
+        numbers = (isinstance(value, Number) and not isinstance(value, (bool, Enum)) for value in shown)
+        return bool(shown) and all(numbers) and not self.info.get("choices")
 
     def finish(self, value: Any) -> Any:
         """Return what is shown for a value of the last attribute: its label, if it is a choice."""
@@ -65,7 +70,14 @@ def columns_of(
     specs: Sequence[ColumnSpec] = names.split() if isinstance(names, str) else list(names)
     if not specs:
         raise InvalidTable("A table must have at least one column, got empty column_names. Leave it out for all.")
-    return [_column_named(mapper, spec) if isinstance(spec, str) else _column_calling(spec) for spec in specs]
+    columns = [_column_named(mapper, spec) if isinstance(spec, str) else _column_calling(spec) for spec in specs]
+    # In JSON each has a name of its own.
+    taken: set[str] = set()
+    for at, column in enumerate(columns, start=1):
+        if not column.name or column.name in taken:
+            columns[at - 1] = replace(column, name=f"{column.name or 'column'}_{at}")
+        taken.add(columns[at - 1].name)
+    return columns
 
 
 def default_names(mapper: Mapper[Any], obvious: Iterable[str] = ()) -> list[str]:
@@ -153,15 +165,13 @@ def _check(mapper: Mapper[Any], step: str, name: str) -> None:
 
 def _describe(name: str, path: tuple[str, ...], property_: Any) -> Column:
     info: dict[Any, Any] = {}
-    numeric = False
     if isinstance(property_, ColumnProperty):
         column = property_.columns[0]
         info = {**getattr(column, "info", {}), **property_.info}
-        numeric = isinstance(column.type, (Integer, Numeric)) and "choices" not in info
     elif isinstance(property_, RelationshipProperty):
         info = {**_info_of_foreign_key(property_), **property_.info}
     label = str(info["label"]) if info.get("label") else label_of(path[-1])
-    return Column(name, label, path, numeric=numeric, info=info)
+    return Column(name, label, path, info=info)
 
 
 def _info_of_foreign_key(relationship: RelationshipProperty[Any]) -> dict[Any, Any]:

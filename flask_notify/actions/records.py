@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, func, inspect, select
 from sqlalchemy.orm import Mapper
 
-from ..errors import InvalidTable
+from ..errors import InvalidTable, RowNotFound
 from .columns import columns_of, mapper_of
 from .sight import Sight
 from .tables import known_by, load, session_of_application, visible_of
@@ -26,10 +26,13 @@ def data_record(ar: Any, instance: Any, *, navinfo: bool | Select[Any] = False) 
     :param navinfo: whether to tell of the neighbours of the object among all of its model by their keys, or among
         the rows of a ``select()`` in its order. It costs a statement that reads all keys; ``navinfo`` is None without.
     :raises InvalidTable: for what is no object of a model.
+    :raises RowNotFound: if the user may not see it.
     """
     if not is_object(instance):
         raise InvalidTable(f"A data_record is of an object of a model, got {instance!r}.")
     sight = Sight(ar.user)
+    if not sight.sees(instance):
+        raise RowNotFound(f"A data_record is of an object that the user may see, got {type(instance).__name__}.")
     mapper = inspect(instance).mapper
     columns = columns_of(mapper)
     load([instance], [column.path for column in columns])

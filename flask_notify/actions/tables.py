@@ -67,6 +67,10 @@ class Table:
         values = [self._values(column) for column in self.columns]
         return [list(row) for row in zip(*values, strict=True)] if values else []
 
+    def numeric(self, rows: Sequence[Sequence[Any]]) -> list[bool]:
+        """Return for each column whether it is one of numbers, by the values of its rows."""
+        return [column.is_numeric(row[at] for row in rows) for at, column in enumerate(self.columns)]
+
     def _values(self, column: Column) -> list[Any]:
         if column.function is not None:
             return self._seen([column.function(row) for row in self.objects])
@@ -210,8 +214,9 @@ def _statement(spec: Any) -> Select[Any] | None:
 
 def _entity_of(statement: Select[Any]) -> Mapper[Any]:
     described = statement.column_descriptions
-    mapper = mapper_of(described[0]["entity"]) if len(described) == 1 else None
-    if mapper is None or described[0]["expr"] is not described[0]["entity"]:
+    entity = described[0].get("entity") if len(described) == 1 else None
+    mapper = mapper_of(entity)
+    if mapper is None or described[0]["expr"] is not entity:
         raise InvalidTable(
             f"A select() must be of one model, as in select(Post), got one of {len(described)} column(s). "
             "Show what belongs to the model by column_names."

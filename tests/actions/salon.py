@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from markupsafe import Markup
 from sqlalchemy import Boolean, Date, DateTime, Enum, ForeignKey, Integer, LargeBinary, Numeric, String, Text, select
 
+from flask_notify import Action, ActionRequest
 from tests.apps import Site
 
 
@@ -22,39 +23,40 @@ class State(enum.Enum):
 
 
 @dataclass
-class Asking:
-    """What a renderer has to know of a request."""
-
-    user: Any = None
-    known_values: dict[str, Any] = field(default_factory=dict)
-    master_instance: Any = None
-    permalink_uris: bool = False
-
-
-@dataclass
 class Salon:
     """An application with threads and their posts."""
 
     site: Site
     Thread: Any
     Post: Any
+    CloseThread: Any
+    Announce: Any
+
+    @property
+    def session(self) -> Any:
+        """The session of the current application context."""
+        return self.site.db.session
+
+    def ask(self, name: str | None = "ann", **options: Any) -> ActionRequest:
+        """Return a request by a user."""
+        return self.site.notify.action_request(user=None if name is None else self.user(name), **options)
 
     def add(self, *instances: Any) -> None:
         """Store some objects."""
-        self.site.db.session.add_all(instances)
-        self.site.db.session.commit()
+        self.session.add_all(instances)
+        self.session.commit()
 
     def user(self, name: str) -> Any:
         """Return a user by their name, who is made where there is none."""
-        User, session = self.site.User, self.site.db.session
-        found = session.scalar(select(User).where(User.name == name))
+        User = self.site.User
+        found = self.session.scalar(select(User).where(User.name == name))
         if found is None:
             found = User(name=name)
             self.add(found)
         return found
 
 
-def make_forum(site: Site) -> Salon:
+def make_salon(site: Site) -> Salon:
     """Give an application its threads, with their tables."""
     db, User = site.db, site.User
     User.__str__ = lambda self: self.name
@@ -89,6 +91,11 @@ def make_forum(site: Site) -> Salon:
             return len(self.posts)
 
         @property
+        def seen_at(self) -> datetime:
+            """When it was seen, which is a time that knows its time zone."""
+            return datetime(2026, 11, 21, 17, 30, tzinfo=timezone.utc)
+
+        @property
         def stars(self) -> Markup:
             """Its priority, drawn."""
             return Markup("<b>{}</b>").format("*" * (self.priority or 0))
@@ -111,7 +118,37 @@ def make_forum(site: Site) -> Salon:
             return f"{self.author}: {self.text}"
 
     site.create_tables()
-    return Salon(site, Thread, Post)
+    return Salon(site, Thread, Post, *_make_actions(site, Thread))
+
+
+def _make_actions(site: Site, thread: Any) -> tuple[Any, Any]:
+    @site.notify.action
+    class CloseThread(Action):
+        """What the one who began a thread may do."""
+
+        label = "Close <thread>"
+        help_text = "Nobody can write in it then."
+        target = thread
+
+        def permitted(self, ar: ActionRequest, row: Any) -> bool:
+            return bool(row.author is ar.user)
+
+        def run(self, ar: ActionRequest, row: Any) -> None:
+            ar.success(f"{row} is closed.")
+
+    @site.notify.action
+    class Announce(Action):
+        """What everybody who is logged in may do."""
+
+        danger = True
+
+        def permitted(self, ar: ActionRequest) -> bool:
+            return ar.user is not None
+
+        def run(self, ar: ActionRequest) -> None:
+            ar.success("Announced.")
+
+    return CloseThread, Announce
 
 
 def fill(salon: Salon) -> None:

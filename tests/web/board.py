@@ -28,10 +28,15 @@ from tests.apps import Site
 
 PAGE = (Path(__file__).parent / "board.html").read_text()
 STYLE = """
-body { max-width: 40rem; margin: 16px auto; padding: 0 16px; font: 16px/1.5 system-ui, sans-serif; }
-ul { padding: 0; list-style: none; } li p { margin: 4px 0; }
+:root { color-scheme: light dark; }
+body { max-width: 40rem; margin: 16px auto; padding: 0 16px; background: Canvas; color: CanvasText; }
+body { font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+ul { padding: 0; list-style: none; }
+li { margin: 16px 0; padding: 8px 16px; border: 1px solid GrayText; border-radius: 8px; }
+li p { display: flex; align-items: center; margin: 4px 0; }
 .board-actions { display: flex; flex-wrap: wrap; gap: 8px; }
-a { display: inline-block; padding: 10px 0; color: inherit; } input[name=notes] { min-height: 44px; font: inherit; }
+a { padding: 10px 0; color: inherit; }
+input[name=notes] { box-sizing: border-box; width: 100%; min-height: 44px; font: inherit; }
 """
 
 
@@ -281,5 +286,6 @@ def _add_pages(board: Board) -> None:
         return render_template_string(PAGE, threads=threads.all(), parts=parts)
 
     app.add_url_rule("/board", "board", show)
+    app.add_url_rule("/log-in", "log_in", lambda: "<!doctype html><title>Log in</title>")
     app.add_url_rule("/board.css", "board_style", lambda: Response(STYLE, mimetype="text/css"))
     app.add_url_rule("/threads/<int:number>", "thread", lambda number: f"<!doctype html><title>Thread {number}</title>")

@@ -455,7 +455,6 @@ def test_an_unknown_action_is_not_found(client: FlaskClient) -> None:
 
 def test_who_is_not_logged_in_is_sent_to_the_login_and_then_to_the_dialog(board: Board, site: Site, lunch: int) -> None:
     site.app.login_manager.login_view = "log_in"  # type: ignore[attr-defined]
-    site.app.add_url_rule("/log-in", "log_in", lambda: "")
     visitor = site.client()
 
     refused: Any = visitor.post("/actions/vote", data={"row": lunch}, headers=JSON)

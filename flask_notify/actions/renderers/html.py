@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, time
+from functools import partial
 from typing import Any
 
 from flask import url_for
@@ -29,10 +30,13 @@ class HtmlRenderer(BaseRenderer):
         """Return a ``<table>`` with a caption."""
         if not page.table.objects:
             return _no_data(page)
-        columns = page.table.columns
-        head = Markup("").join(Markup('<th scope="col"{}>{}</th>').format(_class(each), each.label) for each in columns)
-        rows = zip(page.table.objects, page.table.rows(), strict=True)
-        body = Markup("\n").join(self._row(page, each, values) for each, values in rows)
+        columns, rows = page.table.columns, page.table.rows()
+        classes = [Markup(' class="notify-number"') if numeric else "" for numeric in page.table.numeric(rows)]
+        head = Markup("").join(
+            Markup('<th scope="col"{}>{}</th>').format(*each)
+            for each in zip(classes, [column.label for column in columns], strict=True)
+        )
+        body = Markup("\n").join(map(partial(self._row, page, classes), page.table.objects, rows))
         foot = Markup('\n<tfoot>\n<tr><td colspan="{}">{}</td></tr>\n</tfoot>').format(len(columns), page.and_more)
         return Markup(
             '<table class="notify-table">\n<caption>{}</caption>\n<thead>\n<tr>{}</tr>\n</thead>\n'
@@ -56,12 +60,11 @@ class HtmlRenderer(BaseRenderer):
         more = f" {page.and_more}" if page.and_more else ""
         return _heading(page) + Markup('<p class="notify-summary">{}{}</p>\n').format(line, more)
 
-    def _row(self, page: Page, row: Any, values: list[Any]) -> Markup:
-        columns = page.table.columns
-        cells = [self._cell(page, column, value) for column, value in zip(columns, values, strict=True)]
+    def _row(self, page: Page, classes: list[Markup | str], row: Any, values: list[Any]) -> Markup:
+        cells = list(map(partial(self._cell, page), page.table.columns, values))
         if page.display.show_links and "<a " not in cells[0]:
             cells[0] = self.obj2html(page.ar, row, text=cells[0])
-        parts = [Markup("<td{}>{}</td>").format(_class(each), cell) for each, cell in zip(columns, cells, strict=True)]
+        parts = [Markup("<td{}>{}</td>").format(*each) for each in zip(classes, cells, strict=True)]
         return Markup("<tr>{}</tr>").format(Markup("").join(parts))
 
     def _cell(self, page: Page, column: Column, value: Any) -> Markup:
@@ -107,7 +110,3 @@ def _heading(page: Page) -> Markup:
 
 def _no_data(page: Page) -> Markup:
     return _heading(page) + Markup('<p class="notify-no-data">{}</p>\n').format(page.table.no_data_text)
-
-
-def _class(column: Column) -> Markup:
-    return Markup(' class="notify-number"') if column.numeric else Markup("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ..columns import Column
@@ -30,14 +31,12 @@ class TextRenderer(BaseRenderer):
         table = page.table
         if not table.objects:
             return _heading(page) + table.no_data_text + "\n"
-        columns = table.columns
-        rows = [
-            [_text(page, column, value) for column, value in zip(columns, row, strict=True)] for row in table.rows()
-        ]
+        columns, rows = table.columns, table.rows()
+        body = [list(map(partial(_text, page), columns, row)) for row in rows]
         if page.display.show_links:
-            for row, each in zip(rows, table.objects, strict=True):
+            for row, each in zip(body, table.objects, strict=True):
                 row[0] = _with_address(page, each, row[0])
-        drawn = draw_table([one_line(column.label) for column in columns], rows, [column.numeric for column in columns])
+        drawn = draw_table([one_line(column.label) for column in columns], body, table.numeric(rows))
         return _heading(page) + drawn + (f"\n{page.and_more}\n" if page.and_more else "")
 
     def show_list(self, page: Page) -> str:

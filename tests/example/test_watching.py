@@ -192,6 +192,30 @@ def test_a_change_from_a_shell_is_told_as_one_from_a_page(app: Flask, alice: Vis
     assert "The tide is in. → The tide is out." in message["body"]
 
 
+def test_the_button_says_how_it_is_and_changes_it(app: Flask, alice: Visitor, bob: Visitor, thread: str) -> None:
+    alice.post("Mine.")
+    for page, kind in (("/post/1", "Post"), (thread, "Thread")):
+        about = {"target_type": kind, "target_id": "1", "next": page}
+        assert 'aria-pressed="true"' in alice.open(page)
+        assert 'aria-pressed="false"' in bob.open(page)
+        assert "/watches" not in Visitor(app).open(page)
+
+        assert bob.send(page, "/watches", **about).location == page
+        watching = bob.open(page)
+        assert bob.send(page, "/watches/remove", **about).location == page
+
+        assert 'aria-pressed="true"' in watching
+        assert 'aria-pressed="false"' in bob.open(page)
+
+
+def test_nobody_watches_what_they_may_not_read(alice: Visitor, bob: Visitor) -> None:
+    alice.open_thread("For followers", visibility="followers")
+
+    answer = bob.send("/threads/new", "/watches", target_type="Thread", target_id="1")
+
+    assert answer.status_code == 404
+
+
 @pytest.mark.usefixtures("thread", "bob")
 def test_who_writes_watches(app: Flask, alice: Visitor) -> None:
     alice.post("Mine.")

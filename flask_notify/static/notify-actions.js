@@ -8,7 +8,6 @@ const REACHABLE = "input:not([type=hidden], :disabled), select, textarea, button
 const PARTS = "[data-notify-refresh][id]";
 const PATIENCE = 30_000, STAY = 8_000;
 const headers = { Accept: "application/json" };
-/** The addresses and texts of this script. */
 const say = one("script[data-notify-actions]").dataset;
 /** Forms that the browser sends, as if there were no script. */
 const plain = new WeakSet();
@@ -107,8 +106,8 @@ async function carryOut(answer, form) {
   if (reload) location.reload();
   else if (answer.refresh) await refresh();
   if (here) location.assign(url);
-  // The hosts that the server allows.
-  if (other && say.hosts.split(" ").includes(other.host)) window.open(other, "_blank", "noopener");
+  // Only to a host that the server allows.
+  if (other && [location.host, ...say.hosts.split(" ")].includes(other.host)) window.open(other, "_blank", "noopener");
   // The live values follow: notify.js polls when a page resumes.
   document.dispatchEvent(new Event("resume"));
   comeHome();
@@ -134,7 +133,7 @@ function openDialog(title, form) {
   const body = make("div"), dialog = frame(title, body);
   body.id = BODY;
   dialog.opener = form;
-  // Once the form is in it, whose first field gets the focus.
+  // Once the form is in it, which gets the focus.
   queueMicrotask(() => dialog.showModal());
   return body;
 }
@@ -162,7 +161,7 @@ function parse(markup) {
   return template.content;
 }
 
-/** Puts something new in the place of an element, and keeps the focus there. @param {any} old @param {any} fresh */
+/** Puts something in the place of an element, and keeps the focus. @param {any} old @param {any} fresh */
 function swap(old, fresh) {
   const focused = old.contains(document.activeElement) && heir(document.activeElement, fresh);
   if (old.contains(home)) home = heir(home, fresh);
@@ -170,7 +169,7 @@ function swap(old, fresh) {
   if (focused) focused.focus();
 }
 
-/** What takes an element's place: the same button, else the first that can be reached. @param {any} element @param {any} fresh */
+/** The same button, else the first that can be reached. @param {any} element @param {any} fresh */
 function heir({ dataset }, fresh) {
   const same = one(`[data-notify-button="${CSS.escape(dataset.notifyButton ?? "")}"]:enabled`, fresh);
   return same ?? one(REACHABLE, fresh) ?? Object.assign(fresh.firstElementChild ?? document.body, { tabIndex: -1 });
@@ -218,7 +217,7 @@ function place() {
   if (toasts.parentNode !== host) host.append(toasts);
 }
 
-/** Shows the parts of the page that are marked for it as they are now. */
+/** Shows the marked parts of the page as they are now. */
 async function refresh() {
   const response = await fetch(location.href, { redirect: "manual" }).catch(() => null);
   if (!response?.ok) return location.reload();
@@ -240,7 +239,7 @@ document.addEventListener("submit", (event) => {
 });
 document.addEventListener("click", (event) => {
   const target = /** @type {any} */ (event.target), dialog = target.closest("[data-notify-close]")?.closest("dialog");
-  // The second click of two is none, however fast the first was answered.
+  // The second click of two is none.
   if (dialog || (event.detail > 1 && target.closest("[data-notify-action] button"))) event.preventDefault();
   dialog?.close();
 });

@@ -120,7 +120,7 @@ def test_an_allowed_host_may_be_opened(build: Callable[..., Site]) -> None:
 
     assert post_json(client, "/actions/probe", asked).json["open_url"] == "https://docs.example.org/help"
     assert post(client, "/actions/probe", asked).location == "https://docs.example.org/help"
-    assert 'data-hosts="docs.example.org"' in client.get("/board").text
+    assert 'data-hosts="docs.example.org localhost"' in client.get("/board").text
 
 
 def test_all_that_is_said_is_flashed_by_its_category(client: FlaskClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from flask import Flask
 from examples.microblog.extensions import db, notify
 from examples.microblog.models import Comment, Post, Thread, User
 from examples.microblog.threads.actions import CloseThread, DeleteComment, ReopenThread
+from flask_notify.actions.renderers import TextRenderer
 from flask_notify.errors import ActionRefused, AnswerNeeded, RowNotFound
 from tests.example.visitor import Visitor
 
@@ -155,6 +157,49 @@ def test_a_thread_is_closed_from_a_shell(app: Flask, bob: Visitor) -> None:
     assert closed.output.endswith("Closed.\n")
     with app.app_context():
         assert the_thread().closed
+    assert told(bob) == ["Found it"]
+
+
+def test_a_shell_shows_the_threads_as_a_table(app: Flask, alice: Visitor, bob: Visitor) -> None:
+    alice.open_thread("For followers", visibility="followers")
+    bob.open_thread("Tea", topic="PLACES")
+
+    public = app.test_cli_runner().invoke(args=["threads", "list"])
+    hers = app.test_cli_runner().invoke(args=["threads", "list", "--as", "alice"])
+
+    assert public.output == dedent("""\
+        ==== ======= ======== ============= ========
+         ID   Title   Author   Topic         Closed
+        ---- ------- -------- ------------- --------
+          2   Tea     bob      Around town   No
+        ==== ======= ======== ============= ========
+        """)
+    assert "For followers" in hers.output
+
+
+@pytest.mark.usefixtures("talk")
+def test_one_request_in_a_test_runs_actions_and_shows_what_became_of_it(
+    app: Flask, alice: Visitor, bob: Visitor
+) -> None:
+    with app.app_context():
+        ar = notify.action_request(user=user(alice), renderer=TextRenderer())
+        ar.set_confirm_answer(True)
+        thread = the_thread()
+        before = str(ar.action_button(CloseThread, thread)), str(ar.action_button(ReopenThread, thread))
+
+        said = ar.run(CloseThread, thread, {"subject": "Found it"}).message
+
+        assert said == "Closed."
+        assert before == ("[Close thread]", "(Reopen thread)")
+        assert str(ar.action_button(CloseThread, thread)) == "(Close thread)"
+        assert ar.show(sa.select(Thread), "title closed") == dedent("""\
+            =========================== ========
+             Title                       Closed
+            --------------------------- --------
+             Who has seen my umbrella?   Yes
+            =========================== ========
+            """)
+        db.session.commit()
     assert told(bob) == ["Found it"]
 
 

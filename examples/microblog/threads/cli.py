@@ -9,8 +9,9 @@ from flask.cli import AppGroup
 from flask_notify import NotifyError
 from flask_notify.errors import ActionRefused, AnswerNeeded, RowNotFound
 
-from ..extensions import db
+from ..extensions import db, notify
 from ..models import User
+from . import talk
 from .actions import CloseThread
 
 threads = AppGroup("threads", help="Look after the discussions.")
@@ -21,6 +22,16 @@ def init_app(app: Flask) -> None:
     app.cli.add_command(threads)
 
 
+@threads.command("list")
+@click.option("--as", "username", help="As whom to look; nobody in particular sees what everybody may.")
+@click.option("--limit", default=15, show_default=True, help="How many.")
+def list_threads(username: str | None, limit: int) -> None:
+    """List the threads, those in which somebody has just said something first."""
+    reader = None if username is None else _named(username)
+    ar = notify.action_request(user=reader)
+    click.echo(ar.show(talk.newest_first(reader), "id title author topic closed", limit=limit), nl=False)
+
+
 @threads.command()
 @click.argument("number", type=int)
 @click.option("--as", "username", required=True, help="Who closes it; their permission counts.")
@@ -29,9 +40,7 @@ def init_app(app: Flask) -> None:
 @click.option("--yes", is_flag=True, help="Answer yes to what is asked.")
 def close(number: int, username: str, say: str | None, silent: bool, yes: bool) -> None:
     """Close the thread NUMBER."""
-    user = User.named(username)
-    if user is None:
-        raise click.ClickException(f"Nobody is called {username!r}.")
+    user = _named(username)
     params = {"silent": silent, **({} if say is None else {"subject": say})}
     answers = {"close": True} if yes else {}
     try:
@@ -48,3 +57,10 @@ def close(number: int, username: str, say: str | None, silent: bool, yes: bool) 
         raise click.ClickException(str(error)) from None
     db.session.commit()
     click.echo(response.message or response.info_message)
+
+
+def _named(username: str) -> User:
+    found = User.named(username)
+    if found is None:
+        raise click.ClickException(f"Nobody is called {username!r}.")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -107,6 +108,28 @@ def test_times_are_told_as_people_tell_them(ago: timedelta, words: str) -> None:
 def test_the_key_of_the_sessions_is_kept(app: Flask) -> None:
     assert create_app().secret_key == app.secret_key
     assert Path(app.instance_path, "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_the_readme_counts_the_lines_of_the_actions_right() -> None:
+    folder = Path(microblog.__file__).parent
+    rows = re.findall(
+        r"^``(\w+)`` +``([\w/.]+)`` +(\d+) ", (folder / "README.rst").read_text(encoding="utf-8"), re.MULTILINE
+    )
+
+    assert {name: int(count) for name, _, count in rows} == {
+        name: length(folder / path, name) for name, path, _ in rows
+    }
+    assert len(rows) == 5
+
+
+def length(path: Path, name: str) -> int:
+    """Count the lines of a class, with its decorator, and without comments and docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    [found] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+    for node in (found, *found.body):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
+            del node.body[0]
+    return sum(bool(line.strip()) for line in ast.unparse(found).splitlines())
 
 
 def test_adopting_the_extension_takes_at_most_15_lines() -> None:

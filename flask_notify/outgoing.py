@@ -46,12 +46,12 @@ class Outgoing:
         """Whether nothing of it has to be rendered for the recipient."""
         return self.kind is System and self.function is None
 
-    @property
+    @cached_property
     def is_the_same_for_a_language(self) -> bool:
         """Whether it is the same for all who read one language by one clock."""
         return isinstance(self.content, Changed)
 
-    @property
+    @cached_property
     def asks_users(self) -> bool:
         """Whether the recipients themselves have to be loaded for it."""
         if self.is_the_same_for_all:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
@@ -26,8 +26,16 @@ from .site import visited
 _RECIPIENTS = 10_000
 """Recipients of whom is read at once what the rules ask for."""
 
-_Texts: TypeAlias = "dict[tuple[int, str | None, str | None], Text | None]"
-"""What was rendered of an emission, in which language and for which time zone."""
+
+class _Texts(NamedTuple):
+    """What was rendered of emissions.
+
+    :param differ: whether there is more than one language.
+    :param made: texts by the emission, the language and the time zone.
+    """
+
+    differ: bool
+    made: dict[tuple[int, str | None, str | None], Text | None]
 
 
 @dataclass(frozen=True)
@@ -165,7 +173,7 @@ def send_inline(session: Session, models: Models, emissions: Sequence[tuple[Outg
     for one, named in emissions:
         for recipient in named:
             wanted.setdefault(recipient.key, []).append((one, recipient))
-    texts: _Texts = {}
+    texts = _Texts(language_matters(), {})
     keys = list(wanted)
     return sum(
         _send_some(session, models, {key: wanted[key] for key in keys[start : start + _RECIPIENTS]}, texts)
@@ -207,11 +215,11 @@ def _text(one: Outgoing, user: Any, state: Any, mode: MailMode, texts: _Texts) -
     if not one.is_the_same_for_a_language:
         with in_language(locale, timezone):
             return one.text_for(user, mode)
-    alike = (id(one), locale, timezone) if language_matters() else (id(one), None, None)
-    if alike not in texts:
+    alike = (id(one), locale, timezone) if texts.differ else (id(one), None, None)
+    if alike not in texts.made:
         with in_language(locale, timezone):
-            texts[alike] = one.text_for(None, mode)
-    return texts[alike]
+            texts.made[alike] = one.text_for(None, mode)
+    return texts.made[alike]
 
 
 def _states(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> dict[RecipientKey, Any]:

@@ -204,12 +204,12 @@ class _Telling:
         query = select(column.locale, column.timezone).distinct()
         connection = self._connection()
         if isinstance(named, SelectBase):
-            found = set(connection.execute(query.where(column.recipient_id.in_(named))).tuples())
+            found = set(connection.execute(query.where(column.recipient_id.in_(named))))
         else:
             keys = [to.key for to in named]
             batches: Iterable[Any] = (keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH))
             among = (inbox.among(connection, column.recipient_id, batch) for batch in batches)
-            found = {row for wanted in among for row in connection.execute(query.where(wanted)).tuples()}
+            found = {row for wanted in among for row in connection.execute(query.where(wanted))}
         # Who has no inbox yet reads the default.
         return sorted({(row[0], row[1]) for row in found} | {(None, None)}, key=str)
 

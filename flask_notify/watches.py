@@ -44,7 +44,7 @@ __all__ = [
     "watchers_of",
 ]
 
-_BATCH = 1_000
+_BATCH = 500
 
 
 class Wish(Enum):
@@ -246,7 +246,7 @@ def state_of(models: Models, target: Any, user: Any) -> Watching | None:
 
 
 def watchers(models: Models, target: Any) -> list[Any]:
-    """Return the users who watch an object and have not muted it, with what waits for the commit, by their keys."""
+    """Return the users who watch an object and have not muted it, with what waits for the commit."""
     named = target_named(target)
     session = Session.object_session(target) or models.db.session()
     connection = session.connection(bind_arguments={"clause": models.inbox})

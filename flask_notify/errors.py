@@ -39,6 +39,10 @@ class UnknownType(NotifyError, LookupError):
     """A message is of a type that was never declared."""
 
 
+class InvalidWatch(NotifyError, ValueError):
+    """Something is to be watched, or watches, that is no stored object of a model, or no user."""
+
+
 class InvalidPreference(NotifyError, ValueError):
     """A recipient's setting was given a value that it cannot have."""
 

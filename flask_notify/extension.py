@@ -148,6 +148,7 @@ class Notify(Hooks, Actions):
     Message = _Model("Message")
     Preference = _Model("Preference")
     Block = _Model("Block")
+    Watch = _Model("Watch")
     Mail = _Model("Mail")
     Fanout = _Model("Fanout")
     FanoutRecipient = _Model("FanoutRecipient")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Connection
 
-from . import emission, message_rows, preferences
+from . import emission, message_rows, preferences, watch_rows
 from .inbox import Inboxes, InboxState
 from .local_time import due_at
 from .message_rows import Copy, Entry
@@ -51,19 +51,18 @@ def case_for(
     kind: type[MessageType],
     state: Any,
     *,
-    own_for_type: MailMode | None,
     doing: bool,
-    pair: MailMode | None = None,
     allowed: bool = True,
     blocked: bool = False,
+    **opinions: MailMode | None,
 ) -> Case:
     """Return what the rules are asked for one recipient.
 
     :param state: the inbox: what has ``mail_mode`` and ``notify_myself``, or None without one.
+    :param opinions: ``pair``, ``watch`` and ``own_for_type``, as of :class:`.Case`.
     """
     return Case(
-        pair=pair,
-        own_for_type=own_for_type,
+        **opinions,
         own=None if state is None else MailMode.parse(state.mail_mode),
         of_type=MailMode.parse(kind.mail_mode),
         critical=kind.critical,
@@ -82,6 +81,8 @@ class Deciding:
         types = {outgoing.kind.name for outgoing in unique}
         senders = {outgoing.sender_id for outgoing in unique if issubclass(outgoing.kind, Private)} - {None}
         self._modes = preferences.own_modes(connection, models, keys, types)
+        targets = {outgoing.target for outgoing in unique if outgoing.target is not None}
+        self._watches = watch_rows.modes_of(connection, models, keys, targets)
         self._blocks = preferences.who_blocks(connection, models, keys, senders)
         self._decisions: dict[Any, Decision] = {}
         self._each_once: dict[Decision, Decision] = {}
@@ -92,10 +93,13 @@ class Deciding:
         """Return what becomes of a message for one recipient."""
         own_for_type = self._modes.get((key, outgoing.kind.name)) if self._modes else None
         blocked = bool(self._blocks) and (key, outgoing.sender_id) in self._blocks
+        watch = None
+        if self._watches and outgoing.target is not None:
+            watch = self._watches.get((key, *outgoing.target))
         settings = None if state is None else (state.mail_mode, state.notify_myself)
         # Of many recipients most are alike: the rules are asked once for each kind.
         doing = outgoing.doer_id is not None and outgoing.doer_id == key
-        alike = (id(outgoing), settings, own_for_type, pair, allowed, blocked, doing)
+        alike = (id(outgoing), settings, own_for_type, watch, pair, allowed, blocked, doing)
         if alike not in self._decisions:
             case = case_for(
                 outgoing.kind,
@@ -103,6 +107,7 @@ class Deciding:
                 own_for_type=own_for_type,
                 doing=doing,
                 pair=pair,
+                watch=watch,
                 allowed=allowed,
                 blocked=blocked,
             )
@@ -138,7 +143,7 @@ def write(
     for copy in copies:
         state = inboxes[copy.key]
         decision = deciding.decide(copy.outgoing, copy.key, state, copy.pair, allowed=copy.allowed)
-        if decision.stored:
+        if decision.mode is not MailMode.SILENT:
             entries.append(Entry(copy, decision, due.at(copy, decision, state)))
     fresh, renewed = message_rows.collapse(connection, models, entries)
     # First, so that the inboxes know their cursors.

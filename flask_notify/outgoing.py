@@ -46,6 +46,11 @@ class Outgoing:
         """Whether nothing of it has to be rendered for the recipient."""
         return self.kind is System and self.function is None
 
+    @property
+    def target(self) -> tuple[str, str] | None:
+        """The object that it is about: its model's name, and its key as text."""
+        return None if self.target_type is None or self.target_id is None else (self.target_type, self.target_id)
+
     @cached_property
     def group_key(self) -> str | None:
         """What messages have in common of which one unseen is enough; None if each counts."""
@@ -190,7 +195,7 @@ def target_of(target: Any) -> tuple[str, str] | tuple[None, None]:
         raise InvalidMessage(f"A target must be an object of a model with a key of one column, got {target!r}")
     key = _key(target)
     if key is None:
-        raise InvalidMessage(f"A target must be in the session, got {target!r}. Add it before you send.")
+        raise InvalidMessage(f"A target must be in the session, got {target!r}. Add it first.")
     return mapper.class_.__name__, str(key)
 
 

@@ -9,12 +9,16 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from . import emission, inbox
+from . import emission, inbox, watch_rows
+from .config import Settings
 from .errors import InvalidPreference
 from .inbox import Inboxes, InboxState
 from .local_time import Schedule, due_at
+from .message_types import Registry
 from .models import Models, RecipientKey
+from .outgoing import schedule_of
 from .rules import Case, Decision, MailMode, decide
+from .watch_rows import Target
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -58,6 +62,12 @@ class Types:
     schedule: Schedule
 
 
+def types_of(settings: Settings, types: Registry) -> Types:
+    """Return what the declared types of an application say."""
+    modes = {kind.name: MailMode.parse(kind.mail_mode) for kind in types.values()}
+    return Types(modes, schedule_of(settings))
+
+
 class PreferenceChange(emission.Change):
     """New settings of one recipient; what waits to be mailed follows them.
 
@@ -96,7 +106,7 @@ class PreferenceChange(emission.Change):
             inboxes[change.key] = change._store(connection, inboxes[change.key])
         moved = {change.key for change in changes if "timezone" in change._settings}
         for key, change in {change.key: change for change in changes if change._moves_mail}.items():
-            _move_pending(connection, models, key, inboxes[key], change._types, key in moved)
+            move_pending(connection, models, key, inboxes[key], change._types, zone_moved=key in moved)
 
     @property
     def _moves_mail(self) -> bool:
@@ -121,26 +131,42 @@ class PreferenceChange(emission.Change):
         """Nobody waits to hear of it."""
 
 
-def _move_pending(
-    connection: Connection, models: Models, key: RecipientKey, state: InboxState, types: Types, zone_moved: bool
+def move_pending(
+    connection: Connection,
+    models: Models,
+    key: RecipientKey,
+    state: InboxState,
+    types: Types,
+    *,
+    zone_moved: bool = False,
+    targets: Collection[Target] | None = None,
 ) -> None:
     """Decide anew on the messages that are unseen and owe a mail, or are in one that waits.
 
     :param zone_moved: whether the recipient's clock is another now.
+    :param targets: only those about one of these objects; None is all messages.
     """
     message = models.message.c
-    pending = select(message.id, message.type, message.mail_mode, message.rule, message.mail_due_at).where(
+    columns = (message.id, message.type, message.target_type, message.target_id)
+    pending = select(*columns, message.mail_mode, message.rule, message.mail_due_at).where(
         message.recipient_id == key,
         message.seen_at.is_(None),
         message.mail_due_at.is_not(None) | (message.mail_id.is_not(None) & message.sent_at.is_(None)),
     )
     # Under repeatable reads a plain one would look into the past; the inbox's lock is held.
-    rows = connection.execute(pending.with_for_update()).all()
+    rows = [
+        row
+        for row in connection.execute(pending.with_for_update())
+        if targets is None or (row.target_type, row.target_id) in targets
+    ]
     if not rows:
         return
     own = own_modes(connection, models, [key], {row.type for row in rows})
+    about = {(row.target_type, row.target_id) for row in rows if row.target_type is not None}
+    watches = watch_rows.modes_of(connection, models, [key], about)
     for row in rows:
-        decision = _decide_again(row, own.get((key, row.type)), state, types)
+        watch = watches.get((key, row.target_type, row.target_id))
+        decision = _decide_again(row, own.get((key, row.type)), watch, state, types)
         values: dict[str, Any] = {"mail_mode": decision.mode.value, "rule": decision.rule}
         # Those that are in a mail already can still be taken out of it, but not be put into another.
         if row.mail_due_at is not None and decision.rule != "critical":
@@ -152,11 +178,12 @@ def _move_pending(
     inbox.settle_due(connection, models, [key])
 
 
-def _decide_again(row: Any, own_for_type: MailMode | None, state: InboxState, types: Types) -> Decision:
-    mode = MailMode(row.mail_mode)
+def _decide_again(
+    row: Any, own_for_type: MailMode | None, watch: MailMode | None, state: InboxState, types: Types
+) -> Decision:
     case = Case(
-        pair=mode if row.rule == "pair" else None,
-        watch=mode if row.rule == "own for watch" else None,
+        pair=MailMode(row.mail_mode) if row.rule == "pair" else None,
+        watch=watch,
         own_for_type=own_for_type,
         own=MailMode.parse(state.mail_mode),
         of_type=types.modes.get(row.type),

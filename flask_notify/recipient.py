@@ -18,7 +18,7 @@ from . import emission, inbox, mailbox, models, notifications, preferences, seen
 from .config import DEFAULTS, Settings
 from .errors import ConfigurationError
 from .message_types import Registry, unwrapped
-from .outgoing import key_of_user, schedule_of
+from .outgoing import key_of_user
 from .rules import MailMode
 
 if TYPE_CHECKING:
@@ -158,12 +158,8 @@ class RecipientMixin:
             self._prefer(settings, {})
 
     def _prefer(self, settings: dict[str, Any], modes: dict[str, MailMode | None]) -> None:
-        types = {kind.name: MailMode.parse(kind.mail_mode) for kind in _declared_types().values()}
-        schedule = schedule_of(current_app.extensions["notify"].settings)
-        change = preferences.PreferenceChange(
-            models_of(self), self, settings, modes, preferences.Types(types, schedule)
-        )
-        emission.collect(change)
+        types = preferences.types_of(current_app.extensions["notify"].settings, _declared_types())
+        emission.collect(preferences.PreferenceChange(models_of(self), self, settings, modes, types))
 
     def block_sender(self, sender: Any) -> None:
         """Take no more private messages from another user, from the commit on."""

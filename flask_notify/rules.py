@@ -108,6 +108,9 @@ def decide(case: Case) -> Decision:
         return Decision(MailMode.SILENT, "blocked")
     if case.critical:
         return Decision(MailMode.OFTEN, "critical")
+    if case.watch is MailMode.SILENT:
+        # Muting one object is about all that is told of it, whatever its type (row E3).
+        return Decision(MailMode.SILENT, "own for watch")
     return _refused(case) or _preferred(case)
 
 

@@ -14,6 +14,7 @@ OURS = (
     "notify_message",
     "notify_preference",
     "notify_block",
+    "notify_watch",
     "notify_mail",
     "notify_fanout",
     "notify_fanout_recipient",

@@ -32,6 +32,10 @@ TABLE: list[tuple[dict[str, Any], MailMode, str]] = [
     ({"own_for_type": SILENT, "pair": OFTEN, "watch": DAILY}, SILENT, "own for type"),
     ({"watch": NEVER, "pair": OFTEN}, NEVER, "own for watch"),
     ({"watch": SILENT, "own": DAILY, "pair": OFTEN}, SILENT, "own for watch"),
+    # An object that is muted is silent, whatever the recipient wants of the type.
+    ({"watch": SILENT, "own_for_type": DAILY, "pair": OFTEN}, SILENT, "own for watch"),
+    ({"watch": SILENT, "own_for_type": NEVER}, SILENT, "own for watch"),
+    ({"watch": SILENT, "critical": True}, OFTEN, "critical"),
     # The nearest opinion tells whether there is a refusal: for the type, else the watch, else in general.
     ({"own_for_type": DAILY, "watch": NEVER, "own": NEVER}, NEVER, "own for watch"),
     ({"own_for_type": DAILY, "own": NEVER}, DAILY, "own for type"),

@@ -99,29 +99,39 @@ def fill(action: Any, initial: Mapping[str, Any]) -> Form | None:
     return None if action.form is None else action.form(data=dict(initial))
 
 
-def validate(action: Any, params: Mapping[str, Any], initial: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of the parameters, as the action's form makes them.
+def validate(action: Any, params: Mapping[str, Any], initial: Mapping[str, Any]) -> Form | None:
+    """Return the action's form with the parameters, which it takes; None if it has none.
 
     :param params: a MultiDict of texts from a page, or values by name from code.
     :param initial: what stands where nothing was given.
     :raises InvalidParameters: with what is wrong.
     """
     if action.form is None:
-        return {}
+        return None
+    form: Form
     if isinstance(params, MultiDict):
         form = action.form(formdata=params, data=dict(initial))
     else:
-        form = action.form(data={**initial, **params})
-        for name in params:
-            form[name].raw_data = [form[name].data]  # or InputRequired() would take it for not given
+        given = {**initial, **params}
+        form = action.form(data=given)
+        for name in given.keys() & form._fields.keys():
+            _mark_as_given(form[name])
     if not form.validate():
         raise InvalidParameters(
             f"The action {action.name!r} does not take the parameters: {form.errors}",
             {str(name or ""): _flat(errors) for name, errors in form.errors.items()},
             form,
         )
-    values: dict[str, Any] = form.data
-    return values
+    return form
+
+
+def _mark_as_given(field: Any) -> None:
+    """Let validators such as InputRequired() see that a value was given, though not as a text from a page."""
+    if isinstance(field, (FormField, FieldList)):
+        for part in field:
+            _mark_as_given(part)
+    else:
+        field.raw_data = [field.data]
 
 
 def need_a_row() -> InvalidParameters:

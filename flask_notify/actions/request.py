@@ -75,6 +75,8 @@ class ActionRequest:
     """The rows on which it runs."""
     params: dict[str, Any] = field(default_factory=dict)
     """The validated values of the action's form, by the names of its fields."""
+    form: Any = field(default=None, init=False)
+    """The action's form, filled in; None if it has none."""
     answers: dict[str, bool] = field(default_factory=dict)
     """The answers that were given, by the uid of the question."""
     parent: ActionRequest | None = None
@@ -91,6 +93,7 @@ class ActionRequest:
     default_answer: bool | None = field(default=None, init=False)
     given: Any = field(default=None, init=False)
     started: bool = field(default=False, init=False)
+    running: bool = field(default=False, init=False)
     stopped: BaseException | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -156,7 +159,10 @@ class ActionRequest:
 
         The page is what the object's ``get_absolute_url()`` returns, or its ``notify_url``.
         """
-        key = inspect(obj).identity
+        state: Any = inspect(obj)
+        if state.identity is None and state.session is not None:
+            state.session.flush()  # one that was only just made has a page, too
+        key = state.identity
         judge = getattr(type(obj), "visible_to", None)
         if key is not None and (judge is None or key[0] in set(judge(self.user, {key[0]}))):
             self.response.update(record_id=key[0], goto_url=url_of(obj))
@@ -178,8 +184,10 @@ class ActionRequest:
         :param texts: the question; several are put together by lines. It is shown as text.
         :param uid: 1 to 64 letters, digits, ``-`` and ``_``: by what the answer is found. Where the
             question is about something that may change meanwhile, let it be part of the uid.
-        :raises InvalidQuestion: if it is none, or two different questions have one uid.
+        :raises InvalidQuestion: if it is none, or two different questions have one uid; and outside ``run()``.
         """
+        if not self.running:
+            raise InvalidQuestion(f"A question can be asked while an action runs, got {uid!r} before or after it.")
         question = self._question(uid, "\n".join(str(_plain(text)) for text in texts))
         answer = self.answers.get(question.uid, self.default_answer)
         if answer is None:
@@ -205,7 +213,11 @@ class ActionRequest:
         return question
 
     def _stop(self, how: BaseException) -> None:
-        self.stopped = how  # found by the runner, also where somebody caught everything
+        # Found by the runner also where somebody caught everything. A "no" may be caught by who runs this one.
+        request: ActionRequest | None = self
+        while request is not None:
+            request.stopped = how
+            request = request.parent if isinstance(how, ConfirmationNeeded) else None
         raise how
 
     @property

@@ -165,9 +165,14 @@ RESPONSE_KEYS: dict[str, ResponseKey] = {
         ResponseKey("navinfo", "a dict of JSON values", _json_object, "Where a record stands among the others."),
         ResponseKey("data_record", "a dict of JSON values", _json_object, "One record, made by ``ar.data_record()``."),
         ResponseKey("record_id", "a key: int, str or UUID", _key, "The record to go to."),
-        ResponseKey("record_deleted", _FLAG, _flag, "Whether the record on which it ran is gone."),
-        ResponseKey("refresh", _FLAG, _flag, "Whether what the page shows is to be loaded anew."),
-        ResponseKey("refresh_all", _FLAG, _flag, "Likewise, on all open pages of this user."),
+        ResponseKey("record_deleted", _FLAG, _flag, "Whether the record on which it ran is gone from the page, too."),
+        ResponseKey(
+            "refresh",
+            _FLAG,
+            _flag,
+            "Whether what the page shows is to be fetched anew: its parts that are marked so, else all of it.",
+        ),
+        ResponseKey("refresh_all", _FLAG, _flag, "Whether the whole page is to be loaded anew."),
         ResponseKey(
             "goto_url",
             "a path of this site that begins with one slash",

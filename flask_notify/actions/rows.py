@@ -70,18 +70,22 @@ def _key(mapper: Mapper[Any], one: Any) -> Any:
         if state.identity is None:
             raise RowNotFound(f"A row must be in the session, got {one!r}. Add it before.")
         return state.identity[0]
-    key = _parse(mapper, one) if isinstance(one, str) else one
+    key = _parse(mapper, one)
     if key is None or (isinstance(key, int) and abs(key) > _LARGEST):
         raise RowNotFound(f"A row must be named by a key of {mapper.class_.__name__}, got {one!r:.100}.")
     return key
 
 
-def _parse(mapper: Mapper[Any], text: str) -> Any:
+def _parse(mapper: Mapper[Any], given: Any) -> Any:
+    """Return the key that a value or a text stands for; None if it stands for none."""
+    kind = mapper.primary_key[0].type.python_type
+    if not isinstance(given, str):
+        return given if isinstance(given, kind) else None
+    if kind not in (int, UUID, str) or not given.isprintable():
+        return None  # what not every database can hold is no key
     try:
-        kind = mapper.primary_key[0].type.python_type
-        # What no text on any database can hold is no key either.
-        return kind(text) if kind in (int, UUID, str) and "\0" not in text and text.isprintable() else None
-    except (ValueError, NotImplementedError):
+        return kind(given)
+    except ValueError:
         return None
 
 

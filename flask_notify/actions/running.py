@@ -13,7 +13,7 @@ from wtforms import Form
 
 from .. import recipient
 from ..config import Settings
-from ..errors import ActionRefused, AnswerNeeded, NestedTooDeep, NotifyError
+from ..errors import ActionRefused, AnswerNeeded, InvalidParameters, InvalidResponse, NestedTooDeep, NotifyError
 from ..language import gettext
 from ..message_types import unwrapped
 from . import parameters, rows
@@ -120,7 +120,11 @@ class ActionRunner:
         What it asks is asked by the one whose action runs it; from code alone there must be an answer.
         """
         if child.parent is not None and child.parent.action is not None:
-            return self._run(child)
+            try:
+                return self._run(child)
+            except InvalidParameters as error:
+                error.form = None  # it is not the one that the page has shown
+                raise
         response = self.run(child)
         if response.xcallback is not None:
             question = response.xcallback
@@ -163,9 +167,7 @@ class ActionRunner:
 
     def _run(self, request: ActionRequest) -> ActionResponse:
         if request.action is None or request.started:
-            raise NotifyError(
-                "A request runs its action once, got one without an action, or that has run. Spawn another."
-            )
+            raise NotifyError("A request runs one action once, got one that has none or has run. Spawn another.")
         request.started = True
         target = request.action.target
         mapped = (self.notify.models.Inbox,) if target is None else (self.notify.models.Inbox, target)
@@ -180,8 +182,13 @@ class ActionRunner:
         action: Action = request.action
         parameters.check_names(action, request.given.params)
         self._select(request, lock=action.lock_rows)
-        request.params = parameters.validate(action, request.given.params, _initial(request))
-        _call(action, request)
+        request.form = parameters.validate(action, request.given.params, _initial(request))
+        request.params = {} if request.form is None else request.form.data
+        request.running = True
+        try:
+            _call(action, request)
+        finally:
+            request.running = False
         if request.stopped is not None:
             raise request.stopped
         if request.response.failed:
@@ -204,16 +211,17 @@ class ActionRunner:
         unasked = set(request.answers) - set(request.asked)
         if unasked and request.response.xcallback is None:
             # Of a question that is no longer asked, since things have changed: it changes nothing.
-            _log.info("The action %s did not ask %s, which was answered", request.action.name, sorted(unasked))
+            _log.info("The action %s did not ask %s, which was answered", request.action.name, sorted(unasked)[:5])
 
 
 def _call(action: Action, request: ActionRequest) -> None:
-    if action.select == "none":
-        action.run(request)
-    elif action.select == "many":
-        action.run(request, request.selected)
-    else:
-        action.run(request, request.selected[0])
+    arguments = {"none": [], "one": request.selected, "many": [request.selected]}[action.select]
+    returned: Any = action.run(request, *arguments)  # type: ignore[func-returns-value]  # which is what is checked
+    if returned is not None:
+        raise InvalidResponse(
+            f"{type(action).__qualname__}.run() must return nothing, got {returned!r:.100}. "
+            "Answer by ar.success() or ar.set_response()."
+        )
 
 
 def _initial(request: ActionRequest) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, SessionTransaction
 
 from ..errors import TransactionEnded
@@ -29,20 +30,34 @@ def savepoint(session: Session, *mapped: Any) -> Iterator[None]:
     for one in mapped:
         _begin_to_write(session, one)
     nested = session.begin_nested()
-    guarded = session.info.setdefault(_KEY, [])
-    guarded.append(nested)
+    session.info.setdefault(_KEY, []).append(nested)
     try:
         yield
         _check_open(session, nested)
         session.flush()  # what it raises is raised while all can be taken back
-        guarded.remove(nested)
+        _release(session, nested)
         nested.commit()
     except BaseException:
-        if nested in guarded:
-            guarded.remove(nested)
+        _release(session, nested)
         if _is_open(session, nested):
-            nested.rollback()
+            _take_back(session, nested)
         raise
+
+
+def _release(session: Session, nested: SessionTransaction) -> None:
+    guarded = session.info.get(_KEY, [])
+    if nested in guarded:
+        guarded.remove(nested)
+    if not guarded:
+        session.info.pop(_KEY, None)
+
+
+def _take_back(session: Session, nested: SessionTransaction) -> None:
+    try:
+        nested.rollback()
+    except DBAPIError:
+        # MariaDB ends the whole transaction of the one whom it takes out of a deadlock, with its savepoints.
+        session.rollback()
 
 
 def _check_open(session: Session, nested: SessionTransaction) -> None:

@@ -16,7 +16,7 @@ from ..errors import ConfigurationError, WrittenByHand
 from .columns import ID_TYPE, MAX_NAME, RecipientKey
 from .live import InboxColumns, NotificationColumns
 from .moving import FanoutColumns, FanoutRecipientColumns, LeaseColumns, MailColumns
-from .reading import BlockColumns, MessageColumns, PreferenceColumns
+from .reading import BlockColumns, MessageColumns, PreferenceColumns, WatchColumns
 
 if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy
@@ -35,6 +35,7 @@ __all__ = [
     "NotificationColumns",
     "PreferenceColumns",
     "RecipientKey",
+    "WatchColumns",
     "build",
 ]
 
@@ -63,6 +64,7 @@ class Models:
     Message: type[MessageColumns]
     Preference: type[PreferenceColumns]
     Block: type[BlockColumns]
+    Watch: type[WatchColumns]
     Mail: type[MailColumns]
     Fanout: type[FanoutColumns]
     FanoutRecipient: type[FanoutRecipientColumns]
@@ -74,6 +76,7 @@ class Models:
     message = _TableOf("Message")
     preference = _TableOf("Preference")
     block = _TableOf("Block")
+    watch = _TableOf("Watch")
     mail = _TableOf("Mail")
     fanout = _TableOf("Fanout")
     fanout_recipient = _TableOf("FanoutRecipient")
@@ -82,7 +85,7 @@ class Models:
     @property
     def tables(self) -> list[Table]:
         """All of them, each before those that refer to it."""
-        ours = {self.inbox, self.notification, self.message, self.preference, self.block}
+        ours = {self.inbox, self.notification, self.message, self.preference, self.block, self.watch}
         ours |= {self.mail, self.fanout, self.fanout_recipient, self.lease}
         return [table for table in self.user_table.metadata.sorted_tables if table in ours]
 
@@ -143,6 +146,7 @@ def build(db: SQLAlchemy, user_mapper: Mapper[Any]) -> Models:
             recipient_id=mapping.key(inbox, primary_key=True),
             sender_id=mapping.key(primary_key=True),
         ),
+        Watch=mapping.map("NotifyWatch", WatchColumns, recipient_id=mapping.key(inbox, primary_key=True)),
         Mail=mapping.map("NotifyMail", MailColumns, recipient_id=mapping.key(inbox)),
         Fanout=Fanout,
         FanoutRecipient=mapping.map(

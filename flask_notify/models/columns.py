@@ -22,10 +22,16 @@ MAX_NAME = 128
 MAX_TYPE = 64
 MAX_SUBJECT = 250
 MAX_URL = 2000
+MAX_TARGET_TYPE = 128
+MAX_TARGET_ID = 255
 MAX_REASON = 500
 
 _binary_name = VARCHAR(MAX_NAME, charset="utf8mb4", collation="utf8mb4_bin")
 NAME_TYPE = String(MAX_NAME).with_variant(_binary_name, "mysql", "mariadb")
+_binary_model = VARCHAR(MAX_TARGET_TYPE, charset="utf8mb4", collation="utf8mb4_bin")
+_binary_key = VARCHAR(MAX_TARGET_ID, charset="utf8mb4", collation="utf8mb4_bin")
+TARGET_TYPE_TYPE = String(MAX_TARGET_TYPE).with_variant(_binary_model, "mysql", "mariadb")
+TARGET_ID_TYPE = String(MAX_TARGET_ID).with_variant(_binary_key, "mysql", "mariadb")
 TEXT_TYPE = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 JSON_TEXT_TYPE = TEXT_TYPE
 BYTES_TYPE = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")

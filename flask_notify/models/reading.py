@@ -15,12 +15,15 @@ from .columns import (
     MAX_TYPE,
     MAX_URL,
     MODE_TYPE,
+    TARGET_ID_TYPE,
+    TARGET_TYPE_TYPE,
     TEXT_TYPE,
     RecipientKey,
     aware_time,
 )
 
 GROUP_INDEX = "ix_notify_message_recipient_id_group_key"
+WATCHERS_INDEX = "ix_notify_watch_target_type_target_id"
 
 
 class MessageColumns:
@@ -127,3 +130,22 @@ class BlockColumns:
 
     recipient_id: Mapped[RecipientKey]
     sender_id: Mapped[RecipientKey]
+
+
+class WatchColumns:
+    """An object that a recipient watches: they are told of its changes, in a mode of their own if they have one."""
+
+    __tablename__ = "notify_watch"
+    recipient_id: Mapped[RecipientKey]
+    # MariaDB's default collation takes the keys Home and home for one; the others do not.
+    target_type: Mapped[str] = mapped_column(TARGET_TYPE_TYPE, primary_key=True)
+    """The name of the object's model."""
+    target_id: Mapped[str] = mapped_column(TARGET_ID_TYPE, primary_key=True)
+    """The object's key as text."""
+    mail_mode: Mapped[str | None] = mapped_column(MODE_TYPE, nullable=True)
+    """The recipient's :class:`.MailMode` for this object; None is no opinion, ``silent`` is muted."""
+
+    # By recipient for the rules, and by object for whom to tell of it: each is one index.
+    @declared_attr.directive
+    def __table_args__(cls) -> Any:
+        return Index(WATCHERS_INDEX, "target_type", "target_id", "recipient_id"), {"sqlite_with_rowid": False}

@@ -333,6 +333,15 @@ def test_a_page_makes_buttons_by_what_it_was_told_to_use(salon: Salon, monkeypat
     assert (second.key, second.label, second.permitted) == (2, "Close <thread>", False)
 
 
+def test_nobody_is_asked_what_a_visitor_may_do(salon: Salon) -> None:
+    salon.CloseThread.permitted = lambda _self, ar, row: row.author_id == ar.user.id
+    thread = salon.session.get(salon.Thread, 1)
+
+    told = salon.ask(None, renderer=JsonRenderer()).action_button(salon.CloseThread, thread)
+
+    assert (told["permitted"], told["title"]) == (False, "Log in to do this.")
+
+
 def test_an_action_shows_a_button_for_itself(salon: Salon) -> None:
     shown: list[Any] = []
 

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.databases("sqlite")
 
 PAGE = """<!doctype html>
 <html lang="en">
-<head><title>The salon</title><meta name="color-scheme" content="light dark">{{ notify_style() }}</head>
+<head><title>The salon</title>{{ notify_style() }}
+<style>:root { color-scheme: light dark } body { background: Canvas }</style></head>
 <body>
 <main><h1>The salon</h1>
 {% for text in get_flashed_messages() %}<p role="status">{{ text }}</p>{% endfor %}

@@ -138,6 +138,9 @@ KNOW_THE_REQUEST = {
     "web.messages",
     "web.marking",
     "web.all_messages",
+    "web.buttons",
+    "web.answers",
+    "web.actions",
     "web.unsubscribe",
 }
 OF_THE_REQUEST = {"request", "session", "current_user", "login_user", "has_request_context"}

@@ -574,7 +574,7 @@ def test_a_string_key_is_escaped_in_a_button(site: Site, ann: Any) -> None:
     with site.app.test_request_context("/"):
         db.session.add(Note(id=key))
         db.session.commit()
-    helper = site.app.jinja_env.globals["notify_action"]
+    helper: Any = site.app.jinja_env.globals["notify_action"]
     site.app.add_url_rule("/notes", "notes", lambda: helper("read", db.session.scalar(select(Note))))
     client = site.client(ann)
 
@@ -586,7 +586,7 @@ def test_a_string_key_is_escaped_in_a_button(site: Site, ann: Any) -> None:
 
 def test_a_button_without_its_row_is_a_mistake_that_is_told(site: Site, board: Board, ann: Any) -> None:
     app: Flask = board.site.app
-    helper = app.jinja_env.globals["notify_action"]
+    helper: Any = app.jinja_env.globals["notify_action"]
     for address, action in (("/one", "vote"), ("/two", "nothing")):
         app.add_url_rule(address, address, lambda action=action: helper(action))
     client = site.client(ann)

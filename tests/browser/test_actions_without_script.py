@@ -131,6 +131,6 @@ def test_an_exception_is_told_by_a_reference(stage: BoardStage) -> None:
     stage.visitor.expect_complaint("500")
     page = stage.visitor.open("/board")
 
-    button(page, "Lunch", "Break").click()
+    button(page, "Lunch", "Report").click()
 
     expect(page.get_by_text("Nothing was changed. Reference ")).to_be_visible()

@@ -79,7 +79,7 @@ def test_an_action_runs_and_its_response_is_json(board: Board, client: FlaskClie
 
     assert answer.status_code == 200
     assert (answer.json["success"], answer.json["message"]) == (True, "Thank you.")
-    assert answer.json["html"][f"votes-{lunch}"].startswith(f'<div id="votes-{lunch}">1 votes <form')
+    assert answer.json["html"][f"votes-{lunch}"].startswith(f'<div id="votes-{lunch}"><form')
     assert board.state() == {"Lunch": (False, 1)}
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -348,17 +348,19 @@ def test_without_a_script_a_question_is_a_page_with_two_buttons(
     assert unseen(site, david) == {"Off to lunch"}
 
 
-def test_several_questions_are_asked_one_after_another(board: Board, client: FlaskClient, lunch: int) -> None:
-    first = post(client, "/actions/delete_thread", {"row": lunch, "next": "/board"})
-    second = post(client, "/actions/delete_thread", {**fields(first.text), f"answer-delete-{lunch}": "yes"})
+@pytest.mark.usefixtures("lunch")
+def test_several_questions_are_asked_one_after_another(board: Board, client: FlaskClient, ann: Any) -> None:
+    row = board.add_thread(ann, "<b>Tea</b>")
+    first = post(client, "/actions/delete_thread", {"row": row, "next": "/board"})
+    second = post(client, "/actions/delete_thread", {**fields(first.text), f"answer-delete-{row}": "yes"})
 
-    assert "&lt;b&gt;for good&lt;/b&gt;" in first.text
+    assert "Delete “&lt;b&gt;Tea&lt;/b&gt;” for good?" in first.text
     assert "It is still open." in second.text
-    assert fields(second.text)[f"answer-delete-{lunch}"] == ["yes"]
+    assert fields(second.text)[f"answer-delete-{row}"] == ["yes"]
     done = post_json(client, "/actions/delete_thread", {**fields(second.text), "answer-open": "yes"})
 
-    assert done.json == {"success": True, "message": "Deleted.", "record_deleted": True, "record_id": lunch}
-    assert board.state() == {}
+    assert done.json == {"success": True, "message": "Deleted.", "record_deleted": True, "record_id": row}
+    assert board.state() == {"Lunch": (False, 0)}
 
 
 def test_a_password_is_asked_for_again_with_a_question(client: FlaskClient) -> None:
@@ -600,5 +602,5 @@ def test_a_button_without_its_row_is_a_mistake_that_is_told(site: Site, board: B
 def test_lino_s_name_gives_the_same_button(client: FlaskClient, lunch: int) -> None:
     page = client.get("/board").text
 
-    assert f'data-notify-button="break_thread {lunch}">Break</button>' in page
+    assert f'data-notify-button="break_thread {lunch}">Report</button>' in page
     assert f'<a href="/threads/{lunch}">Lunch</a>' in page

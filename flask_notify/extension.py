@@ -21,7 +21,9 @@ from .message_types import MessageType, Registry
 from .models import Models
 from .outgoing import TextFunction
 from .web import (
+    actions,
     all_messages,
+    buttons,
     components,
     csrf,
     marking,
@@ -274,6 +276,11 @@ class Notify(Hooks, Actions):
 
 
 _TEMPLATE_HELPERS = (
+    buttons.action_button,
+    buttons.notify_action,
+    buttons.notify_actions_script,
+    buttons.notify_select,
+    buttons.obj2html,
     components.notify_inbox,
     components.notify_inbox_widget,
     templating.notify_badge,
@@ -297,7 +304,7 @@ def _blueprint() -> Blueprint:
         template_folder="templates",
     )
     blueprint.add_url_rule("/notifications", endpoint="poll", view_func=poll)
-    for module in (csrf, messages, marking, private_messages, all_messages, preferences, unsubscribe):
+    for module in (actions, csrf, messages, marking, private_messages, all_messages, preferences, unsubscribe):
         module.add_routes(blueprint)
     return blueprint
 

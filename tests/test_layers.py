@@ -106,6 +106,10 @@ LAYERS = [
     "web.private_messages",
     "web.all_messages",
     "web.components",
+    "web.dialogs",
+    "web.buttons",
+    "web.answers",
+    "web.actions",
     "web.preferences_form",
     "web.preferences",
     "web.unsubscribe",
@@ -134,6 +138,9 @@ KNOW_THE_REQUEST = {
     "web.messages",
     "web.marking",
     "web.all_messages",
+    "web.buttons",
+    "web.answers",
+    "web.actions",
     "web.unsubscribe",
 }
 OF_THE_REQUEST = {"request", "session", "current_user", "login_user", "has_request_context"}

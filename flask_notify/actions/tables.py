@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from flask import current_app
 from sqlalchemy import Select, func, inspect, select
-from sqlalchemy.orm import Mapper, Session, object_session, selectinload
+from sqlalchemy.orm import Mapper, RelationshipDirection, Session, object_session, selectinload
 
 from ..errors import InvalidTable
 from ..language import gettext
@@ -114,6 +114,8 @@ def table_of(user: Any, spec: Any, wanted: Wanted) -> Table:
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         raise InvalidTable(f"A limit must be a number of rows, 0 for all of them or None for 15, got {limit!r}.")
     shown, sight = DEFAULT_LIMIT if limit is None else limit or None, Sight(user)
+    if isinstance(spec, Mapping):  # a collection by names
+        spec = list(spec.values())
     statement = _statement(spec)
     known = dict(wanted.known_values or {})
     if statement is None:
@@ -150,7 +152,9 @@ def known_by(mapper: Mapper[Any], master: Any, known: Mapping[str, Any]) -> dict
     fitting = [
         relationship.key
         for relationship in mapper.relationships
-        if not relationship.uselist and isinstance(master, relationship.mapper.class_)
+        if relationship.direction is RelationshipDirection.MANYTOONE
+        and not relationship.viewonly
+        and isinstance(master, relationship.mapper.class_)
     ]
     named = [name for name in fitting if known.get(name) is master]
     if len(named or fitting) == 1:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ForeignKey, event, func, select
+from sqlalchemy.orm import aliased, attribute_keyed_dict
 
 from flask_notify.actions.renderers import JsonRenderer
 from flask_notify.errors import InvalidTable
@@ -117,6 +117,49 @@ def test_objects_of_no_model_have_the_columns_that_are_named(salon: Salon) -> No
     moments = [complex(1, 2), complex(3, 4)]
 
     assert show(salon, moments, "real imag")["rows"] == [{"real": 1.0, "imag": 2.0}, {"real": 3.0, "imag": 4.0}]
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize("kind", ["select", "dynamic", "write_only", "set", "dict"])
+def test_the_collection_of_a_relationship_is_shown_whatever_its_kind(salon: Salon, kind: str) -> None:
+    collections = {"set": set, "dict": attribute_keyed_dict("text")}
+    options: dict[str, Any] = {"collection_class": collections[kind]} if kind in collections else {"lazy": kind}
+    if kind in ("dynamic", "write_only"):
+        options["overlaps"] = "posts,thread"
+    else:
+        options["viewonly"] = True
+    db = salon.site.db
+    salon.Thread.answers = db.relationship(salon.Post, **options)
+    db.session.expire_all()
+
+    told = show(salon, salon.session.get(salon.Thread, 1).answers, "text author")
+
+    assert {(row["text"], row["author"]["text"]) for row in told["rows"]} == {
+        ("Milk first?\n\nOr last?", "bob"),
+        ("Never.", "ann"),
+    }
+
+
+@pytest.mark.databases("sqlite")
+def test_rows_of_several_models_have_the_columns_of_the_one_they_inherit_from(salon: Salon) -> None:
+    db = salon.site.db
+
+    class Question(salon.Thread):  # type: ignore[name-defined,misc]
+        id = db.Column(ForeignKey("thread.id"), primary_key=True)
+        answered_by_id = db.Column(ForeignKey("user.id"))
+        answered_by = db.relationship(salon.site.User, foreign_keys=[answered_by_id])
+
+    salon.site.create_tables()
+    ann = salon.user("ann")
+    salon.add(Question(id=20, title="Why?", author=ann, answered_by=ann))
+    threads = [salon.session.get(salon.Thread, key) for key in (1, 20)]
+
+    assert titles(show(salon, threads)) == ["Tea & <biscuits>", "Why?"]
+    assert show(salon, Question, "title answered_by.name author.name")["rows"] == [
+        {"title": "Why?", "answered_by.name": "ann", "author.name": "ann"}
+    ]
+    with pytest.raises(InvalidTable, match="Name them"):
+        show(salon, [threads[0], ann])
 
 
 @pytest.mark.databases("sqlite")

@@ -148,6 +148,9 @@ KNOW_THE_REQUEST = {
     "web.marking",
     "web.all_messages",
     "web.watches",
+    "web.buttons",
+    "web.answers",
+    "web.actions",
     "web.unsubscribe",
 }
 OF_THE_REQUEST = {"request", "session", "current_user", "login_user", "has_request_context"}

@@ -306,8 +306,17 @@ def _blueprint() -> Blueprint:
         template_folder="templates",
     )
     blueprint.add_url_rule("/notifications", endpoint="poll", view_func=poll)
-    modules = (actions, csrf, messages, marking, private_messages, all_messages, preferences, unsubscribe, watches)
-    for module in modules:
+    for module in (
+        actions,
+        csrf,
+        messages,
+        marking,
+        private_messages,
+        all_messages,
+        preferences,
+        unsubscribe,
+        watches,
+    ):
         module.add_routes(blueprint)
     return blueprint
 

@@ -25,12 +25,12 @@ HELPERS = (
     "notify_text",
     "notify_inbox",
     "notify_inbox_widget",
-    "notify_watch",
     "notify_action",
     "action_button",
     "notify_select",
     "obj2html",
     "notify_actions_script",
+    "notify_watch",
 )
 
 

@@ -12,6 +12,8 @@ from flask import Blueprint, Flask, current_app
 from werkzeug.local import LocalProxy
 
 from . import emission, fanout, recipient, scheduler, sending
+from .actions.declaring import Actions
+from .actions.notifying import ActionMessage
 from .cli import notify_cli
 from .config import Settings
 from .errors import ConfigurationError
@@ -19,7 +21,9 @@ from .message_types import MessageType, Registry
 from .models import Models
 from .outgoing import TextFunction
 from .web import (
+    actions,
     all_messages,
+    buttons,
     components,
     csrf,
     marking,
@@ -62,7 +66,7 @@ class _Model:
         return getattr(notify.models, self._name)
 
 
-class Notify(Hooks):
+class Notify(Hooks, Actions):
     """Live notifications, messages and mail for a Flask application.
 
     .. code-block:: python
@@ -84,8 +88,10 @@ class Notify(Hooks):
     """
 
     def __init__(self, app: Flask | None = None, db: SQLAlchemy | None = None) -> None:
+        super().__init__()
         self._db = db
         self.message_types = Registry()
+        self.message_types.register(ActionMessage)
         emission.listen()
         if app is not None:
             self.init_app(app)
@@ -271,6 +277,11 @@ class Notify(Hooks):
 
 
 _TEMPLATE_HELPERS = (
+    buttons.action_button,
+    buttons.notify_action,
+    buttons.notify_actions_script,
+    buttons.notify_select,
+    buttons.obj2html,
     components.notify_inbox,
     components.notify_inbox_widget,
     templating.notify_badge,
@@ -295,7 +306,17 @@ def _blueprint() -> Blueprint:
         template_folder="templates",
     )
     blueprint.add_url_rule("/notifications", endpoint="poll", view_func=poll)
-    for module in (csrf, messages, marking, private_messages, all_messages, preferences, unsubscribe, watches):
+    for module in (
+        actions,
+        csrf,
+        messages,
+        marking,
+        private_messages,
+        all_messages,
+        preferences,
+        unsubscribe,
+        watches,
+    ):
         module.add_routes(blueprint)
     return blueprint
 

@@ -166,6 +166,20 @@ def move_batch(models: Models, settings: Settings, types: Registry, fanout_id: i
 
     :return: how many recipients were taken off the list; 0 if there is nothing left to take.
     """
+    try:
+        moved = _move_batch(models, settings, types, fanout_id, make=False)
+    except _InboxesAreMissing:
+        moved = _move_batch(models, settings, types, fanout_id, make=True)
+    if moved:
+        signals.tell(signals.fanout_moved, fanout_id=fanout_id, moved=moved)
+    return moved
+
+
+class _InboxesAreMissing(Exception):
+    """Some of a batch's recipients have no inbox yet, or are gone."""
+
+
+def _move_batch(models: Models, settings: Settings, types: Registry, fanout_id: int, *, make: bool) -> int:
     with models.db.session.session_factory() as session:
         connection = session.connection(bind_arguments={"clause": models.inbox})
         without_waiting(connection)
@@ -174,15 +188,13 @@ def move_batch(models: Models, settings: Settings, types: Registry, fanout_id: i
         if kind == "value":
             moved = _move_value(session, models, fanout_id)
         else:
-            moved = _move_messages(session, models, settings, types, fanout_id, content)
+            moved = _move_messages(session, models, settings, types, fanout_id, content, make=make)
         session.commit()
-    if moved:
-        signals.tell(signals.fanout_moved, fanout_id=fanout_id, moved=moved)
     return moved
 
 
 def _move_messages(
-    session: Session, models: Models, settings: Settings, types: Registry, fanout_id: int, content: str
+    session: Session, models: Models, settings: Settings, types: Registry, fanout_id: int, content: str, *, make: bool
 ) -> int:
     connection = session.connection(bind_arguments={"clause": models.inbox})
     taken = claims.take(connection, models, fanout_id, BATCH)
@@ -198,15 +210,22 @@ def _move_messages(
         copies, parked = _render(session, models, one, taken)
     _park(connection, models, fanout_id, parked)
     if copies:
-        now = models.clock()
-        inboxes = inbox.lock(connection, models, [copy.key for copy in copies], now=now)
-        present = [copy for copy in copies if copy.key in inboxes]
-        for copy in present:
-            copy.cursor = inboxes[copy.key].cursor
-        if present:
-            messages.write(connection, models, present, inboxes, now=now, moved=False)
+        _put(connection, models, copies, make=make)
     _note_moved(connection, models, fanout_id, len(taken))
     return len(taken)
+
+
+def _put(connection: Connection, models: Models, copies: list[Copy], *, make: bool) -> None:
+    now = models.clock()
+    inboxes = inbox.lock(connection, models, [copy.key for copy in copies], now=now, make=make)
+    if len(inboxes) < len(copies):
+        if not make:
+            raise _InboxesAreMissing
+        copies = [copy for copy in copies if copy.key in inboxes]
+    for copy in copies:
+        copy.cursor = inboxes[copy.key].cursor
+    if copies:
+        messages.write(connection, models, copies, inboxes, now=now, moved=False)
 
 
 def _render(

@@ -100,39 +100,34 @@ def move_on(connection: Connection, models: Models, keys: Sequence[RecipientKey]
         connection.execute(update(models.inbox).where(wanted).values(cursor=cursor))
 
 
-def lock(connection: Connection, models: Models, keys: Sequence[RecipientKey], *, now: float) -> Inboxes:
+def lock(connection: Connection, models: Models, keys: Sequence[RecipientKey], *, now: float, make: bool) -> Inboxes:
     """Lock inboxes as :func:`advance` does, and leave it to :func:`count_messages` to move them on.
 
     So a row is written once and not twice, and one in which nothing is noted is not written at all.
 
     :param now: Unix seconds, the same as will be given to :func:`count_messages`.
+    :param make: whether to make missing inboxes. To lock those that are there, and then to make the others, would
+        be out of the order: who finds some missing begins anew, in a transaction that makes them.
     :return: each recipient's inbox, with the cursor that it will have then.
     """
     if connection.dialect.name in ("mysql", "mariadb"):
         locked = _lock_or_make_mariadb(connection, models, keys, now)
-    elif _all_are_there(connection, models, keys):
-        locked = _lock(connection, models, keys)
-    else:
-        # To lock those that are there and then to make the others would be out of the order.
+    elif make:
         locked = advance(connection, models, keys, now=now)
+    else:
+        return _lock(connection, models, keys, now)
     return {key: InboxState(max(now, state.cursor + STEP), *state[1:]) for key, state in locked.items()}
 
 
-def _all_are_there(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> bool:
-    there = select(func.count()).select_from(models.inbox)
-    key = models.inbox.c.recipient_id
-    counts = (connection.scalar(there.where(among(connection, key, batch))) for batch in _batches(keys, _SQLITE_BATCH))
-    return sum(count or 0 for count in counts) == len(keys)
-
-
-def _lock(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> Inboxes:
-    key = models.inbox.c.recipient_id
+def _lock(connection: Connection, models: Models, keys: Sequence[RecipientKey], now: float) -> Inboxes:
+    key, cursor, *settings = _state_columns(models)
+    coming = _greater(connection, literal(now, Double), cursor + STEP)
     if connection.dialect.name == "sqlite":
         # Writing is its lock; a transaction that has written anything holds it already.
         connection.execute(update(models.inbox).where(key == keys[0]).values(cursor=models.inbox.c.cursor))
     states: Inboxes = {}
     for batch in _batches(keys, _SQLITE_BATCH):
-        ordered = select(*_state_columns(models)).where(among(connection, key, batch)).order_by(key)
+        ordered = select(key, coming, *settings).where(among(connection, key, batch)).order_by(key)
         states.update(_states(connection.execute(ordered.with_for_update(key_share=True))))
     return states
 

@@ -153,7 +153,7 @@ def write(
     for copy in copies:
         state = inboxes[copy.key]
         decision = deciding.decide(copy.outgoing, copy.key, state, copy.pair, allowed=copy.allowed)
-        if decision.stored:
+        if decision.mode is not MailMode.SILENT:
             entries.append(Entry(copy, decision, due.at(copy, decision, state)))
     fresh, renewed = message_rows.collapse(connection, models, entries)
     # First, so that the inboxes know their cursors.

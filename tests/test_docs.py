@@ -25,6 +25,7 @@ HELPERS = (
     "notify_text",
     "notify_inbox",
     "notify_inbox_widget",
+    "notify_watch",
 )
 
 

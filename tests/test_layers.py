@@ -92,6 +92,7 @@ LAYERS = [
     "web.components",
     "web.preferences_form",
     "web.preferences",
+    "web.watches",
     "web.unsubscribe",
     "cli.base",
     "cli.cursors",
@@ -117,6 +118,7 @@ KNOW_THE_REQUEST = {
     "web.messages",
     "web.marking",
     "web.all_messages",
+    "web.watches",
     "web.unsubscribe",
 }
 OF_THE_REQUEST = {"request", "session", "current_user", "login_user", "has_request_context"}

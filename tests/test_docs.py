@@ -30,6 +30,7 @@ HELPERS = (
     "notify_select",
     "obj2html",
     "notify_actions_script",
+    "notify_watch",
 )
 
 

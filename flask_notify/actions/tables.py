@@ -285,9 +285,10 @@ def _found_visible(
     visible = sight.visible(mapper.class_, keys)
     ordered = [key for key in dict.fromkeys(keys) if key in visible]
     shown = list(islice(ordered, limit))
-    if not shown:
-        return [], len(ordered)
-    return list(session.scalars(statement.where(own[0].in_(shown))).unique()), len(ordered)
+    found: list[Any] = []
+    for start in range(0, len(shown), _BATCH):
+        found += session.scalars(statement.where(own[0].in_(shown[start : start + _BATCH]))).unique()
+    return found, len(ordered)
 
 
 def _has_own_limit(statement: Select[Any]) -> bool:

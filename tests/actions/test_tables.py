@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import ForeignKey, event, func, select
-from sqlalchemy.orm import aliased, attribute_keyed_dict
+from sqlalchemy.orm import aliased, attribute_keyed_dict, joinedload, selectinload
 
 from flask_notify.actions.renderers import JsonRenderer
 from flask_notify.errors import InvalidTable
@@ -93,6 +93,19 @@ def test_a_select_with_joins_is_counted_right(salon: Salon) -> None:
     told = show(salon, wanted, "id", limit=1)
 
     assert (told["rows"], told["count"]) == ([{"id": 1}], 2)
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_select_that_loads_more_at_once_keeps_doing_so(salon: Salon, limited: bool) -> None:
+    if limited:
+        hide(salon, [1])
+    Thread = salon.Thread
+    wanted = select(Thread).options(joinedload(Thread.posts), selectinload(Thread.author)).order_by(Thread.id)
+    salon.session.expunge_all()
+
+    told = show(salon, wanted, "id posts", limit=1)
+
+    assert ([len(row["posts"]) for row in told["rows"]], told["count"]) == ([2], 3)
 
 
 def test_a_query_of_the_old_kind_is_a_select(salon: Salon) -> None:
@@ -348,6 +361,20 @@ def test_hidden_rows_are_left_out_of_whatever_is_shown(salon: Salon, limit: int 
             told = show(salon, spec, user="bob", limit=limit, display_mode=mode)
             assert told["count"] == 2
             assert "Tea" not in repr(told)
+
+
+def test_many_rows_that_some_may_not_see_are_read_in_batches(salon: Salon, monkeypatch: pytest.MonkeyPatch) -> None:
+    salon.session.add_all(salon.Thread(id=100 + number, title=f"Thread {100 - number}") for number in range(40))
+    salon.session.commit()
+    asked = hide(salon, [1, 101])
+    monkeypatch.setattr("flask_notify.actions.tables._BATCH", 7)
+    monkeypatch.setattr("flask_notify.actions.sight._BATCH", 30)
+    wanted = select(salon.Thread).order_by(salon.Thread.id.desc())
+
+    told = show(salon, wanted, "id", user="bob", limit=0)
+
+    assert [row["id"] for row in told["rows"]] == [*range(139, 101, -1), 100, 12, 2]
+    assert [len(keys) for _name, keys in asked] == [30, 13]
 
 
 def test_a_hidden_object_is_left_out_of_the_cells_of_others(salon: Salon) -> None:

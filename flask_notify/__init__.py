@@ -10,6 +10,7 @@ from .extension import Notify, current_notify
 from .message_types import MessageType
 from .recipient import RecipientMixin
 from .rules import MailMode
+from .watching.mixin import WatchableMixin
 
 __version__ = "0.1.0"
 
@@ -22,5 +23,6 @@ __all__ = [
     "NotifyError",
     "NotifyingAction",
     "RecipientMixin",
+    "WatchableMixin",
     "current_notify",
 ]

@@ -32,6 +32,7 @@ from .web import (
     private_messages,
     templating,
     unsubscribe,
+    watches,
 )
 from .web.fast_poll import CursorReader, FastPoll
 from .web.hooks import Hooks
@@ -288,6 +289,7 @@ _TEMPLATE_HELPERS = (
     templating.notify_script,
     templating.notify_style,
     templating.notify_text,
+    watches.notify_watch,
 )
 
 
@@ -304,7 +306,17 @@ def _blueprint() -> Blueprint:
         template_folder="templates",
     )
     blueprint.add_url_rule("/notifications", endpoint="poll", view_func=poll)
-    for module in (actions, csrf, messages, marking, private_messages, all_messages, preferences, unsubscribe):
+    for module in (
+        actions,
+        csrf,
+        messages,
+        marking,
+        private_messages,
+        all_messages,
+        preferences,
+        unsubscribe,
+        watches,
+    ):
         module.add_routes(blueprint)
     return blueprint
 

@@ -106,13 +106,17 @@ class ActionRunner:
 
     def new_response(self) -> ActionResponse:
         """Return an empty response, which knows where it may lead to."""
+        return ActionResponse(self.hosts())
+
+    def hosts(self) -> frozenset[str]:
+        """Return the hosts to which a response may lead: those that are allowed, and the site's own."""
         settings: Settings = current_app.extensions["notify"].settings
         hosts = set(settings.action_hosts)
         if settings.base_url:
             hosts.add(urlsplit(settings.base_url).netloc.lower())
         if has_request_context():
             hosts.add(request.host.lower())
-        return ActionResponse(frozenset(hosts))
+        return frozenset(hosts)
 
     def run_child(self, child: ActionRequest) -> ActionResponse:
         """Run a request that another one has spawned, and return its response.

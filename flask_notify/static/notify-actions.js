@@ -1,6 +1,6 @@
 /**
- * Actions without reloads. Every form that it sends is a real one, which works without it as well. What the server
- * answers is carried out in one fixed order, and none of it is ever run as code.
+ * Actions without reloads. Every form is a real one, which works without the script, too. What the server answers
+ * is carried out in one fixed order, and none of it is run as code.
  */
 
 const BODY = "notify-dialog-body", KEPT = "notify:toasts";
@@ -8,31 +8,26 @@ const REACHABLE = "input:not([type=hidden], :disabled), select, textarea, button
 const PARTS = "[data-notify-refresh][id]";
 const PATIENCE = 30_000, STAY = 8_000;
 const headers = { Accept: "application/json" };
-/** The addresses and texts of this script. */
 const say = one("script[data-notify-actions]").dataset;
 /** Forms that the browser sends, as if there were no script. */
 const plain = new WeakSet();
-/** Forms that wait for an answer. */
-const busy = new WeakSet();
-/** The form that opened a dialog. */
-const openers = new WeakMap();
-/** Where the focus belongs when nothing has it: the button that was pressed, or what took its place. @type {any} */
+/** Where the focus returns: the button that was pressed, or what took its place. @type {any} */
 let home;
 let count = 0;
 const toasts = make("div", "notify-toasts");
 
-/** @param {string} selector @param {any} within @returns {any} */
+/** @param {any} selector @param {any} within @returns {any} */
 function one(selector, within = document) {
   return within.querySelector(selector);
 }
 
-/** @param {string} selector @returns {any[]} */
+/** @param {any} selector @returns {any[]} */
 function all(selector) {
   return [...document.querySelectorAll(selector)];
 }
 
-/** @param {string} name @param {string} className @param {string} textContent @returns {any} */
-function make(name, className, textContent = "") {
+/** @param {any} name @param {any} className @param {any} textContent @returns {any} */
+function make(name, className = "", textContent = "") {
   return Object.assign(document.createElement(name), { className, textContent });
 }
 
@@ -41,14 +36,14 @@ function address(form, button) {
   return new URL(button?.getAttribute("formaction") ?? form.getAttribute("action"), document.baseURI);
 }
 
-/** @param {any} form @param {any} button @param {FormData} data */
+/** @param {any} form @param {any} button @param {any} data */
 async function send(form, button, data) {
-  busy.add(form);
+  form.ariaBusy = "true";
   // Not `disabled`, which would take the focus away.
-  button?.setAttribute("aria-disabled", "true");
+  if (button) button.ariaDisabled = "true";
   const answer = await ask(form, button, data);
-  button?.removeAttribute("aria-disabled");
-  busy.delete(form);
+  if (button) button.ariaDisabled = null;
+  form.ariaBusy = null;
   const event = new CustomEvent("notify:action", { detail: answer, bubbles: true, cancelable: true });
   if (!answer || !(form.isConnected ? form : document).dispatchEvent(event)) return;
   if (!answer.xcallback) return carryOut(answer, form);
@@ -61,10 +56,10 @@ async function send(form, button, data) {
   }
 }
 
-/** @param {any} form @param {any} button @param {FormData} data @param {boolean} again @returns {Promise<any>} */
+/** @param {any} form @param {any} button @param {any} data @param {any} again @returns {Promise<any>} */
 async function ask(form, button, data, again = true) {
   const url = address(form, button), post = form.getAttribute("method") === "post";
-  if (!post) url.search = `${new URLSearchParams(/** @type {any} */ (data))}`;
+  if (!post) url.search = String(new URLSearchParams(data));
   const sent = post ? { method: "POST", body: data } : {};
   const response = await fetch(url, { ...sent, headers, redirect: "manual", signal: AbortSignal.timeout(PATIENCE) }).catch(
     (error) => tell([error.name === "TimeoutError" ? say.late : say.offline, "error"]),
@@ -78,9 +73,9 @@ async function ask(form, button, data, again = true) {
   return response.ok && answer ? answer : { message: answer?.error ?? say.failed, ...answer, success: false };
 }
 
-/** @param {FormData} data */
+/** @param {any} data */
 async function renew(data) {
-  const response = await fetch(say.notifyActions ?? "", { headers }).catch(() => null);
+  const response = await fetch(say.notifyActions, { headers }).catch(() => null);
   if (!response?.ok) return false;
   const { field, token } = await response.json();
   for (const input of all(`[name="${field}"]`)) input.value = token;
@@ -96,18 +91,23 @@ async function carryOut(answer, form) {
     if (old) swap(old, parse(markup));
     if (id === BODY) one(`#${id} [aria-invalid=true]`)?.focus();
   }
-  if (answer.record_deleted) (openers.get(dialog) ?? form).closest("[data-notify-record]")?.remove();
+  const record = answer.record_deleted && (dialog?.opener ?? form).closest("[data-notify-record]");
+  if (record) {
+    home = one(REACHABLE, record.nextElementSibling ?? record.previousElementSibling ?? document);
+    record.remove();
+  }
   // What was typed stays where it did not succeed.
   if (answer.success !== false && !answer.html?.[BODY]) dialog?.close();
   const [url, other] = [answer.goto_url, answer.open_url].map((path) => path && new URL(path, location.href));
+  const here = url?.origin === location.origin;
   const reload = answer.refresh_all || (answer.refresh && !one(PARTS));
-  await tellAll(answer, url || reload);
+  await tellAll(answer, here || reload);
   if (answer.close_window) all(".notify-dialog").forEach((open) => open.close());
   if (reload) location.reload();
   else if (answer.refresh) await refresh();
-  if (url?.origin === location.origin) location.assign(url);
-  // Elsewhere, only to a host that the server allows.
-  if (other && (other.origin === location.origin || (/^https?:/.test(other.protocol) && say.hosts?.split(" ").includes(other.host)))) window.open(other, "_blank", "noopener");
+  if (here) location.assign(url);
+  // Only to a host that the server allows.
+  if (other && [location.host, ...say.hosts.split(" ")].includes(other.host)) window.open(other, "_blank", "noopener");
   // The live values follow: notify.js polls when a page resumes.
   document.dispatchEvent(new Event("resume"));
   comeHome();
@@ -115,14 +115,14 @@ async function carryOut(answer, form) {
 
 /** Returns which button was pressed; the last has the focus. @param {any} title @param {any} text @param {any} buttons @returns {Promise<any>} */
 function choose(title, text, buttons) {
-  const form = make("form", ""), said = make("p", "notify-dialog-text", text), row = make("p", "notify-dialog-buttons");
+  const form = make("form"), said = make("p", "notify-dialog-text", text), row = make("p", "notify-dialog-buttons");
   const dialog = frame(title, form);
   for (const value in buttons) row.append(Object.assign(make("button", "notify-button", buttons[value]), { value }));
   row.lastChild.autofocus = true;
   form.method = "dialog";
   form.append(said, row);
   said.id = `${dialog.id}-text`;
-  dialog.setAttribute("role", "alertdialog");
+  dialog.role = "alertdialog";
   dialog.setAttribute("aria-describedby", said.id);
   dialog.showModal();
   return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue)));
@@ -130,10 +130,10 @@ function choose(title, text, buttons) {
 
 /** @param {any} title @param {any} form */
 function openDialog(title, form) {
-  const body = make("div", ""), dialog = frame(title, body);
+  const body = make("div"), dialog = frame(title, body);
   body.id = BODY;
-  openers.set(dialog, form);
-  // Once the form is in it, whose first field gets the focus.
+  dialog.opener = form;
+  // Once the form is in it, which gets the focus.
   queueMicrotask(() => dialog.showModal());
   return body;
 }
@@ -156,12 +156,12 @@ function frame(title, content) {
 
 /** Scripts in it do not run. @param {any} markup @returns {DocumentFragment} */
 function parse(markup) {
-  const template = make("template", "");
+  const template = make("template");
   template.innerHTML = markup;
   return template.content;
 }
 
-/** Puts something new in the place of an element, and keeps the focus there. @param {any} old @param {DocumentFragment} fresh */
+/** Puts something in the place of an element, and keeps the focus. @param {any} old @param {any} fresh */
 function swap(old, fresh) {
   const focused = old.contains(document.activeElement) && heir(document.activeElement, fresh);
   if (old.contains(home)) home = heir(home, fresh);
@@ -169,14 +169,14 @@ function swap(old, fresh) {
   if (focused) focused.focus();
 }
 
-/** What takes an element's place: the same button, else the first that can be reached. @param {any} element @param {DocumentFragment} fresh */
+/** The same button, else the first that can be reached. @param {any} element @param {any} fresh */
 function heir({ dataset }, fresh) {
   const same = one(`[data-notify-button="${CSS.escape(dataset.notifyButton ?? "")}"]:enabled`, fresh);
   return same ?? one(REACHABLE, fresh) ?? Object.assign(fresh.firstElementChild ?? document.body, { tabIndex: -1 });
 }
 
 function comeHome() {
-  if ((document.activeElement ?? document.body) === document.body) home?.focus();
+  if (document.activeElement === document.body) home?.focus();
 }
 
 /** @param {any} answer @param {any} leaving whether another page comes: it shows what is to be said */
@@ -189,7 +189,7 @@ async function tellAll({ success, message, alert, title, errors, info_message, w
   else notes.forEach(tell);
 }
 
-/** @param {any[]} note */
+/** @param {any} note */
 function tell([text, kind]) {
   if (!text) return;
   const toast = make("div", `notify-toast notify-toast-${kind}`), close = make("button", "notify-toast-close", "×");
@@ -205,7 +205,7 @@ function tell([text, kind]) {
     (one("button", toasts) ?? home)?.focus();
   };
   toast.append(make("span", "", text), close);
-  if (kind === "error") toast.setAttribute("role", "alert");
+  if (kind === "error") toast.role = "alert";
   else setTimeout(vanish, STAY);
   place();
   toasts.append(toast);
@@ -213,10 +213,11 @@ function tell([text, kind]) {
 
 /** All but the innermost open dialog is out of reach. */
 function place() {
-  (all(".notify-dialog[open]").at(-1) ?? document.body).append(toasts);
+  const host = all(".notify-dialog[open]").at(-1) ?? document.body;
+  if (toasts.parentNode !== host) host.append(toasts);
 }
 
-/** Shows the parts of the page that are marked for it as they are now. */
+/** Shows the marked parts of the page as they are now. */
 async function refresh() {
   const response = await fetch(location.href, { redirect: "manual" }).catch(() => null);
   if (!response?.ok) return location.reload();
@@ -232,17 +233,17 @@ document.addEventListener("submit", (event) => {
   const form = /** @type {any} */ (event.target), button = event.submitter;
   if (!form.matches("[data-notify-action]") || plain.delete(form) || address(form, button).origin !== location.origin) return;
   event.preventDefault();
-  if (busy.has(form)) return;
+  if (form.matches("[aria-busy]")) return;
   if (!form.closest("dialog")) home = button ?? document.activeElement;
   send(form, button, new FormData(form, button));
 });
 document.addEventListener("click", (event) => {
   const target = /** @type {any} */ (event.target), dialog = target.closest("[data-notify-close]")?.closest("dialog");
-  // The second click of two is none, however fast the first was answered.
+  // The second click of two is none.
   if (dialog || (event.detail > 1 && target.closest("[data-notify-action] button"))) event.preventDefault();
   dialog?.close();
 });
-toasts.setAttribute("role", "status");
+toasts.role = "status";
 place();
 JSON.parse(sessionStorage.getItem(KEPT) ?? "[]").forEach(tell);
 sessionStorage.removeItem(KEPT);

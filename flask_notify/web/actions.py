@@ -104,14 +104,13 @@ def _carry_out(ar: ActionRequest, asked: Asked) -> ResponseReturnValue:
     except InvalidParameters as error:
         session.rollback()
         return _show_wrong(asked, error)
-    form = None if asked.action.form is None else asked.action.form(formdata=asked.sent.params)
     if response.failed or response.xcallback is not None:
         session.rollback()
     else:
         session.commit()
     if response.errors:
-        return show_dialog(asked, form, response.errors, response.to_json().get("message"))
-    return show_response(asked, response, form)
+        return show_dialog(asked, ar.form, response.errors, response.to_json().get("message"))
+    return show_response(asked, response, ar.form)
 
 
 def _show_wrong(asked: Asked, error: InvalidParameters) -> ResponseReturnValue:

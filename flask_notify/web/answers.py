@@ -85,7 +85,7 @@ def show_response(asked: Asked, response: ActionResponse, form: Any) -> Response
     if response.xcallback is not None:
         return _ask(asked, response.xcallback.to_json(), form)
     for name, category in _CATEGORIES:
-        text = getattr(response, name)
+        text = response.html_of(name)
         if text:
             flash(text, "error" if name == "message" and response.failed else category)
     return redirect(response.goto_url or response.open_url or asked.back, 303)

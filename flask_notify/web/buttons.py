@@ -87,7 +87,7 @@ def notify_actions_script() -> Markup:
     return render_part(
         "notify/actions_script.html",
         src=_static("notify-actions.js"),
-        hosts=" ".join(sorted(current_app.extensions["notify"].settings.action_hosts)),
+        hosts=" ".join(sorted(_runner().hosts())),
     )
 
 

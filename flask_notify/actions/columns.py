@@ -156,6 +156,12 @@ def _check(mapper: Mapper[Any], step: str, name: str) -> None:
             f"{mapper.class_.__name__}.{step} is in __watch_secret__ and never shown, got it in the column {name!r}. "
             "Leave it out."
         )
+    relationship = mapper.relationships.get(step)
+    if relationship is not None and relationship.lazy in ("dynamic", "write_only"):
+        raise InvalidTable(
+            f"A column must be what an object holds, and {mapper.class_.__name__}.{step} is a query, got {name!r}. "
+            "Write a function of the row that says what of it is shown."
+        )
     if step not in mapper.all_orm_descriptors and not hasattr(mapper.class_, step):
         known = ", ".join(sorted(default_names(mapper)))
         raise InvalidTable(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, MappingView, Sequence, Set
 from datetime import date, datetime, time, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
@@ -91,9 +91,10 @@ def is_object(value: Any) -> bool:
 
 
 def is_many(value: Any) -> bool:
-    """Whether a value is several."""
-    return (
-        isinstance(value, Iterable) and not isinstance(value, (str, bytes, bytearray, Mapping)) and not is_object(value)
+    """Whether a value is several: a list, a set, the collection of a relationship."""
+    # A lazy text can be iterated over, too, and is none of these.
+    return isinstance(value, (Sequence, Set, MappingView)) and not isinstance(
+        value, (str, bytes, bytearray, memoryview)
     )
 
 

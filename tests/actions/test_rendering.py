@@ -117,6 +117,15 @@ def test_a_value_reads_as_people_and_as_machines_write_it(value: Any, text: str,
     json.dumps(as_json(value))
 
 
+def test_a_lazy_text_is_one_value(build: Callable[..., Site]) -> None:
+    site = build()
+    Babel(site.app)
+    with site.app.app_context():
+        words = lazy_gettext("Close thread")
+
+        assert (say(words), as_json(words)) == ("Close thread", "Close thread")
+
+
 @pytest.mark.parametrize(
     "choices", [{"s": "Small", 2: "Two"}, [("s", "Small"), (2, "Two")], (("s", "Small"), (2, "Two"))]
 )

@@ -151,6 +151,19 @@ def test_the_collection_of_a_relationship_is_shown_whatever_its_kind(salon: Salo
         ("Milk first?\n\nOr last?", "bob"),
         ("Never.", "ann"),
     }
+    if kind in ("dynamic", "write_only"):
+        with pytest.raises(InvalidTable, match="Write a function of the row"):
+            show(salon, salon.Thread, "answers")
+
+
+@pytest.mark.databases("sqlite")
+def test_what_comes_one_by_one_is_shown_whole(salon: Salon) -> None:
+    threads = (thread for thread in salon.session.scalars(select(salon.Thread).order_by(salon.Thread.id)))
+
+    told = show(salon, threads, ["id", ("posts", lambda thread: (post for post in thread.posts))], limit=1)
+
+    assert [post["id"] for post in told["rows"][0]["posts"]] == [1, 2]
+    assert told["count"] == 3
 
 
 @pytest.mark.databases("sqlite")

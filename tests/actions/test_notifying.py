@@ -107,6 +107,7 @@ def test_the_dialog_begins_with_what_would_be_told(forum: Forum, notifying: Call
 
     dialog = runner.open(runner.spawn(runner.request(user=ann), (action, forum.thread(ann))))
 
+    assert dialog.form is not None
     assert dialog.form.data == {"subject": "ann has read Lunch", "body": "One & two", "silent": False}
     assert [field.label.text for field in dialog.form] == ["Subject", "Description", "Don’t notify others"]
 

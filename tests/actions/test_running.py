@@ -239,7 +239,7 @@ def test_keys_may_be_uuids_and_texts(forum: Forum, kind: Any, key: Any, wrong: s
     db = forum.site.db
     Note: Any = type("Note", (db.Model,), {"id": db.Column(kind, primary_key=True)})
     db.create_all()
-    OnNote = forum.site.notify.action(type("OnNote", (Free,), {"target": Note}))
+    OnNote: Any = forum.site.notify.action(type("OnNote", (Free,), {"target": Note}))
     forum.session.add(Note(id=key))
     forum.session.commit()
 
@@ -254,7 +254,7 @@ def test_selecting_many_takes_few_statements(forum: Forum, database: Database) -
     threads = [forum.Thread(author_id=ann.id, title="x") for _ in range(400)]
     forum.session.add_all(threads)
     forum.session.commit()
-    action = forum.site.notify.action(type("Look", (Free,), {"target": forum.Thread, "select": "many"}))
+    action: Any = forum.site.notify.action(type("Look", (Free,), {"target": forum.Thread, "select": "many"}))
     ids = list(forum.session.scalars(select(forum.Thread.id)))
 
     with recorded(database, forum.site) as statements:

@@ -135,6 +135,20 @@ def test_a_choice_reads_as_its_label(choices: Any) -> None:
     assert labels == ["Small", "Two", "other", None, [1]]
 
 
+def test_an_object_that_does_not_say_what_it_is_called_reads_as_in_the_summary_of_a_change(salon: Salon) -> None:
+    del salon.Thread.__str__
+    thread, fresh = salon.session.get(salon.Thread, 1), salon.Thread()
+    ar = salon.ask(renderer=HtmlRenderer())
+
+    assert (say(thread), as_json(thread), ar.obj2str(thread)) == (
+        "Tea & <biscuits>",
+        {"id": 1, "text": "Tea & <biscuits>"},
+        "Tea & <biscuits>",
+    )
+    assert ar.data_record(thread)["title"] == "Tea & <biscuits>"
+    assert ar.obj2html(fresh) == '<a href="/threads/None">Thread</a>'
+
+
 def test_names_from_the_code_read_as_words() -> None:
     assert [words_of(name) for name in ("BlogPost", "last_seen", "author.name", "OPEN")] == [
         "Blog post",

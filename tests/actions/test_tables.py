@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey, event, func, select
-from sqlalchemy.orm import aliased, attribute_keyed_dict, joinedload, selectinload
+from sqlalchemy import Boolean, ForeignKey, Integer, String, Text, event, func, select
+from sqlalchemy.orm import aliased, attribute_keyed_dict, deferred, joinedload, selectinload
 
-from flask_notify.actions.renderers import JsonRenderer
+from flask_notify.actions.renderers import HtmlRenderer, JsonRenderer, TextRenderer
 from flask_notify.errors import InvalidTable
 from tests.actions.salon import Salon, fill, make_salon
 from tests.apps import Site
@@ -288,6 +288,35 @@ def test_no_secret_is_shown_by_default_in_any_form(salon: Salon) -> None:
     assert not {"invitation_token", "password_hash", "moderators_note", "image"} & set(told["rows"][0])
     assert not {"invitation_token", "password_hash", "moderators_note", "image"} & set(record["data"])
     assert "secret of tea" not in repr((told, record))
+
+
+@pytest.mark.databases("sqlite")
+def test_a_column_of_the_database_that_is_called_like_a_secret_is_not_shown_by_default(salon: Salon) -> None:
+    db = salon.site.db
+    columns: dict[str, Any] = {"__tablename__": "account", "id": db.Column(Integer, primary_key=True)}
+    columns |= {
+        "digest": db.Column("password_hash", String(64)),
+        "pinned": db.Column(Boolean),
+        "pin": db.Column(Integer),
+    }
+    columns |= {"history": deferred(db.Column(Text)), "_cached": db.Column(Text), "apikey": db.Column(String(64))}
+    model = type("Account", (db.Model,), columns)
+
+    assert list(show(salon, [model(digest="x", pinned=True)])["rows"][0]) == ["id", "pinned"]
+
+
+@pytest.mark.databases("sqlite")
+def test_choices_may_be_those_of_the_model(salon: Salon) -> None:
+    salon.Thread.__choices__ = {"title": {"Tea & <biscuits>": "With milk"}}
+
+    told = {
+        renderer: salon.ask(renderer=renderer()).show(salon.Thread, "title", limit=1)
+        for renderer in (TextRenderer, HtmlRenderer, JsonRenderer)
+    }
+
+    assert "With milk" in told[TextRenderer]
+    assert "<td>With milk</td>" in told[HtmlRenderer]
+    assert told[JsonRenderer]["rows"] == [{"title": "Tea & <biscuits>"}]
 
 
 @pytest.mark.databases("sqlite")

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "flask_notify"
 # From the bottom to the top: a module imports only what stands above it in this list.
 LAYERS = [
     "errors",
+    "object_names",
     "signals",
     "setting_values",
     "config",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from flask import Blueprint, Flask, current_app
 from werkzeug.local import LocalProxy
 
-from . import emission, fanout, recipient, scheduler, sending
+from . import emission, fanout, log_messages, log_registry, recipient, scheduler, sending
 from .cli import notify_cli
 from .config import Settings
 from .errors import ConfigurationError
@@ -61,7 +61,7 @@ class _Model:
         return getattr(notify.models, self._name)
 
 
-class Notify(Hooks):
+class Notify(log_registry.LogNotifications, Hooks):
     """Live notifications, messages and mail for a Flask application.
 
     .. code-block:: python
@@ -83,6 +83,7 @@ class Notify(Hooks):
     """
 
     def __init__(self, app: Flask | None = None, db: SQLAlchemy | None = None) -> None:
+        super().__init__()
         self._db = db
         self.message_types = Registry()
         emission.listen()
@@ -114,6 +115,7 @@ class Notify(Hooks):
             app.add_template_global(helper)
         app.shell_context_processor(lambda: {"notify": self})  # the models are there by Flask-SQLAlchemy
         app.cli.add_command(notify_cli)
+        log_registry.bind(app)
         prepare = _once(lambda: self._prepare(app, settings))
         app.wsgi_app = FastPoll(app.wsgi_app, prepare)  # type: ignore[method-assign]  # as Flask's documentation tells
 
@@ -155,6 +157,7 @@ class Notify(Hooks):
 
         :raises ConfigurationError: if another type has its name.
         """
+        log_messages.give_way(self.message_types, kind)
         self.message_types.register(kind)
         return kind
 

@@ -26,6 +26,9 @@ _READS = re.compile(
 _WITH = re.compile(r"\s*WITH\b", re.IGNORECASE)
 _WRITES = re.compile(r"\b(?:INSERT|DELETE|MERGE|(?<!FOR )(?<!KEY )UPDATE)\b", re.IGNORECASE)
 
+_BEGINS = "SAVEPOINT "
+_OF_SAVEPOINTS = (_BEGINS, "ROLLBACK TO ")
+
 
 class _Written:
     """Whether a connection's transaction has written, now and when each open savepoint began."""
@@ -50,8 +53,6 @@ def listen() -> None:
     event.listen(Session, "after_begin", _after_begin)
     listeners: dict[str, Callable[..., None]] = {
         "after_cursor_execute": _after_cursor_execute,
-        "savepoint": _savepoint,
-        "rollback_savepoint": _rollback_savepoint,
         "commit": _end,
         "rollback": _end,
         "commit_twophase": _end,
@@ -100,16 +101,13 @@ def _after_begin(session: Session, _transaction: SessionTransaction, connection:
 def _after_cursor_execute(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
     if writes(statement):
         _state(connection).now = True
-
-
-def _savepoint(connection: Connection, name: str) -> None:
-    state = _state(connection)
-    state.before[name] = state.now
-
-
-def _rollback_savepoint(connection: Connection, name: str, _context: None) -> None:
-    state = _state(connection)
-    state.now = state.before.get(name, state.now)
+    elif statement.startswith(_OF_SAVEPOINTS):
+        # SQLAlchemy's own events of savepoints come before it has given them their names.
+        state, name = _state(connection), statement.split()[-1]
+        if statement.startswith(_BEGINS):
+            state.before[name] = state.now
+        elif connection.dialect.name != "sqlite":  # whose one writer stays the writer until the transaction ends
+            state.now = state.before.get(name, state.now)
 
 
 def _end(connection: Connection, *_: Any) -> None:

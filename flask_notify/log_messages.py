@@ -138,8 +138,9 @@ def _text(value: Any) -> str:
 
 def _checked_template(message: Any, arguments: Mapping[str, Any]) -> str:
     if not isinstance(message, str) or not message.strip():
+        got = repr(message) if isinstance(message, str) else type(message).__name__
         raise InvalidMessage(
-            f"A notification's message must be a template that is not translated yet, got {message!r:.200}. A lazy "
+            f"A notification's message must be a template that is not translated yet, got {got}. A lazy "
             "text has its translation in it already: give the text itself, and mark it for extraction by a function "
             "that returns what it is given."
         )

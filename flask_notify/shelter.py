@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, NestedTransaction, event
 from sqlalchemy.orm import Session
 
-from . import emission
+from . import emission, uncommitted
 from .detour import emitting_into
 from .models import Models
 
@@ -29,6 +29,7 @@ def sheltered(session: Session, models: Models) -> Iterator[None]:
     # What is flushed is the owner's, and must not go with the work's own savepoint.
     event.listen(session, "before_flush", savepoint.release)
     event.listen(session, "after_flush", savepoint.begin)
+    event.listen(connection, "before_cursor_execute", savepoint.before_execute)
     try:
         savepoint.begin()
         with session.no_autoflush, emitting_into(models, session):
@@ -46,6 +47,7 @@ def sheltered(session: Session, models: Models) -> Iterator[None]:
     finally:
         event.remove(session, "before_flush", savepoint.release)
         event.remove(session, "after_flush", savepoint.begin)
+        event.remove(connection, "before_cursor_execute", savepoint.before_execute)
 
 
 class _Savepoint:
@@ -54,23 +56,28 @@ class _Savepoint:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._open: NestedTransaction | None = None
+        self._at_first_write = False
 
     def begin(self, *_: Any) -> None:
         """Begin it."""
-        self._begin_on_sqlite()
-        self._open = self._connection.begin_nested()
+        # Python's driver for SQLite begins a transaction at the first write only: a savepoint
+        # before that would be a transaction of its own, and its release a commit. To begin one
+        # here would not do: one that reads before it writes may be refused its lock at once.
+        if self._connection.dialect.name == "sqlite" and not _in_transaction(self._connection):
+            self._at_first_write = True
+        else:
+            self._open = self._connection.begin_nested()
 
-    def _begin_on_sqlite(self) -> None:
-        # Python's driver begins a transaction at the first write only: a savepoint before that
-        # would be a transaction of its own, and its release a commit.
-        if self._connection.dialect.name == "sqlite":
-            driver: Any = self._connection.connection.driver_connection
-            if not driver.in_transaction:
-                self._connection.exec_driver_sql("BEGIN")
+    def before_execute(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        """Begin one that had to wait for the first write."""
+        if self._at_first_write and uncommitted.writes(statement):
+            self._at_first_write = False
+            connection.exec_driver_sql("BEGIN")
+            self._open = connection.begin_nested()
 
     def release(self, *_: Any) -> None:
         """Keep what was done since it began."""
-        found, self._open = self._open, None
+        found, self._open, self._at_first_write = self._open, None, False
         if found is not None and found.is_active:
             found.commit()
 
@@ -84,3 +91,8 @@ class _Savepoint:
         except Exception:  # noqa: BLE001  # of any driver: there is nothing to go back to
             return False
         return True
+
+
+def _in_transaction(connection: Connection) -> bool:
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.in_transaction)

@@ -310,6 +310,25 @@ def test_a_function_that_raises_leaves_nothing_of_itself_and_all_of_the_callers(
         assert site.user(susan).last_seen is None
 
 
+def test_what_it_has_written_itself_before_the_caller_wrote_is_gone_too(
+    site: Site, log: logging.Logger, session: Session, susan: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    @site.notify.on_log("broken")
+    def fail(_record: Any) -> None:
+        session.execute(select(site.User))
+        session.execute(update(site.User).values(last_seen=7.0))
+        raise ZeroDivisionError
+
+    session.add(site.User(name="miguel"))
+    log.info("", extra={"notification": "broken"})
+    session.commit()
+
+    assert len(errors(caplog)) == 1
+    assert names(site) == {"susan", "miguel"}
+    with site.app.app_context():
+        assert site.user(susan).last_seen is None
+
+
 def test_a_statement_that_fails_in_the_function_does_not_spoil_the_callers_transaction(
     site: Site, log: logging.Logger, session: Session, susan: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

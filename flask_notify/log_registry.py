@@ -42,8 +42,7 @@ class _Registry(dict[str, _Registered]):
     def put(self, name: str, found: _Registered) -> None:
         """Register a function; of two the last wins, with a warning."""
         before = self.get(name)
-        # A factory that runs again makes the same function anew.
-        if before is not None and _source(before.function) is not _source(found.function):
+        if before is not None and not _is_the_same(before.function, found.function):
             warnings.warn(
                 f"The notification {name!r} was registered for {_name(before.function)}, and is now for "
                 f"{_name(found.function)}: the last one counts. Remove one of the two, or give it a type of its own.",
@@ -52,8 +51,10 @@ class _Registry(dict[str, _Registered]):
         self[name] = found
 
 
-def _source(function: LogFunction) -> object:
-    return getattr(function, "__code__", function)
+def _is_the_same(one: LogFunction, other: LogFunction) -> bool:
+    # A factory that runs again makes the same function anew.
+    code = getattr(one, "__code__", None)
+    return one == other or (code is not None and code is getattr(other, "__code__", None))
 
 
 def _name(function: LogFunction) -> str:

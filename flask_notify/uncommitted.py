@@ -103,7 +103,7 @@ def _after_cursor_execute(connection: Connection, _cursor: Any, statement: str, 
         _state(connection).now = True
     elif statement.startswith(_OF_SAVEPOINTS):
         # SQLAlchemy's own events of savepoints come before it has given them their names.
-        state, name = _state(connection), statement.split()[-1]
+        state, name = _state(connection), statement.rsplit(maxsplit=1)[-1]
         if statement.startswith(_BEGINS):
             state.before[name] = state.now
         elif connection.dialect.name != "sqlite":  # whose one writer stays the writer until the transaction ends

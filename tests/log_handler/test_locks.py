@@ -73,9 +73,7 @@ def test_it_does_not_wait_for_longer_than_its_timeout(
     assert told(site, susan) == ["1 points"]
 
 
-def test_the_connection_waits_as_before_for_whoever_is_next(
-    build: Callable[..., Site], database: Database
-) -> None:
+def test_the_connection_waits_as_before_for_whoever_is_next(build: Callable[..., Site], database: Database) -> None:
     pool = {"pool_size": 1, "max_overflow": 0}
     site = build(SQLALCHEMY_ENGINE_OPTIONS=pool)
     with site.app.app_context():

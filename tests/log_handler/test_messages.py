@@ -148,7 +148,7 @@ def test_objects_are_stored_as_their_text(send: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "text"),
+    "template, text",
     [("100% right", "100% right"), ("100%% of %(task)s", "100% of Sums"), ("5 % of %(task)s %", "5 % of Sums %")],
 )
 def test_a_percent_sign_stays_one(send: Any, template: str, text: str) -> None:
@@ -220,7 +220,7 @@ def subjects(site: Site) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("template", "english", "german"),
+    "template, english, german",
     [
         (TEMPLATE, "Sums: 40 points", "40 Punkte für Sums"),
         ("100%% of %(task)s", "100% of Sums", "Sums: 100 %"),
@@ -229,9 +229,7 @@ def subjects(site: Site) -> list[str]:
         ("Nobody has translated it", "Nobody has translated it", "Nobody has translated it"),
     ],
 )
-def test_each_recipient_reads_it_in_their_language(
-    translated: Site, template: str, english: str, german: str
-) -> None:
+def test_each_recipient_reads_it_in_their_language(translated: Site, template: str, english: str, german: str) -> None:
     with translated.app.app_context():
         users = readers(translated, 2)
         translated.notify.send_notification(users, "judged", template, {"task": "Sums", "points": 40})
@@ -255,7 +253,7 @@ def test_a_record_is_told_in_the_recipients_language_and_not_in_the_doers(transl
     handler = NotifyHandler(app=translated.app)
     log.addHandler(handler)
     translated.notify.on_log("done")(
-        lambda record: translated.notify.send_notification(record.users, "done", TEMPLATE, {"task": 1, "points": 2})  # type: ignore[attr-defined]
+        lambda record: translated.notify.send_notification(record.users, "done", TEMPLATE, {"task": 1, "points": 2})
     )
     try:
         with translated.app.app_context():

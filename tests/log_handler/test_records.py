@@ -116,10 +116,10 @@ def test_a_failing_record_is_still_written_by_the_other_handlers(site: Site, log
 def test_registering_twice_warns_and_the_last_wins(site: Site, log: logging.Logger) -> None:
     first: list[Any] = []
     last: list[Any] = []
-    site.notify.register_notification("noticed", lambda record: first.append(record))
+    site.notify.register_notification("noticed", first.append)
 
     with pytest.warns(UserWarning, match="'noticed' was registered for .* the last one counts"):
-        site.notify.register_notification("noticed", lambda record: last.append(record))
+        site.notify.register_notification("noticed", last.append)
 
     log.info("", extra={"notification": "noticed"})
     assert (len(first), len(last)) == (0, 1)
@@ -173,10 +173,10 @@ def test_what_the_handlers_class_registers_holds_for_applications_that_are_there
 ) -> None:
     seen: list[Any] = []
     mine: list[Any] = []
-    NotifyHandler.register_notification("welcomed", lambda record: seen.append(record))
+    NotifyHandler.register_notification("welcomed", seen.append)
     log.info("", extra={"notification": "welcomed"})
 
-    site.notify.register_notification("welcomed", lambda record: mine.append(record))
+    site.notify.register_notification("welcomed", mine.append)
     log.info("", extra={"notification": "welcomed"})
 
     assert (len(seen), len(mine)) == (1, 1)  # the application's own comes first
@@ -257,7 +257,7 @@ def test_filters_choose_as_with_any_handler(
 
 def test_a_filter_may_say_what_a_record_notifies_of(log: logging.Logger, handler: NotifyHandler, site: Site) -> None:
     seen: list[Any] = []
-    site.notify.register_notification("crashed", lambda record: seen.append(record))
+    site.notify.register_notification("crashed", seen.append)
 
     def mark(record: logging.LogRecord) -> bool:
         if record.levelno >= logging.ERROR:

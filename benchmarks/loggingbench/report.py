@@ -48,8 +48,8 @@ INTRODUCTION = """\
 ``make bench-logging`` wrote this page. A logger has one handler and logs {rows:,} records that name no notification,
 ``logger.info("%s of %s", number, count)``: once with a ``logging.Handler`` whose ``emit`` does nothing, once with a
 ``NotifyHandler``. The time is that of the whole call, with the making of the record, which is the same for both. The
-handlers take turns with {batch:,} records each, over {rounds} rounds in one run on one machine. The figures are the medians,
-with the lowest and the highest in brackets; the ratios are the medians of the rounds' ratios.
+handlers take turns with {batch:,} records each, over {rounds} rounds in one run on one machine. The figures are the
+medians, with the lowest and the highest in brackets; the ratios are the medians of the rounds' ratios.
 
 A ``NotifyHandler`` looks whether the record names a notification before it does anything else, and takes no lock.
 

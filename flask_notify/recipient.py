@@ -230,6 +230,11 @@ def acting_as(user: Any) -> Iterator[None]:
         _acting_as.reset(token)
 
 
+def acted_as() -> Any:
+    """Return the user as whom somebody acts, or None."""
+    return _acting_as.get()
+
+
 def current_doer() -> Any:
     """Return the user whose doing is told of: the one acted as, else whoever is logged in, else None."""
     acted_as = _acting_as.get()

@@ -231,7 +231,9 @@ def test_only_declared_types_are_sent(site: Site, people: Any) -> None:
         def subject(self, recipient: Any) -> str:  # noqa: ARG002
             return "x"
 
-    with pytest.raises(UnknownType, match="'undeclared'; declared: alarm, changed, for_staff, greeted, private"):
+    with pytest.raises(
+        UnknownType, match="'undeclared'; declared: alarm, change, changed, for_staff, greeted, private"
+    ):
         site.notify.send(Undeclared(), to=people)
     with pytest.raises(ConfigurationError, match="must be its own"):
         site.notify.message_type(type("Other", (MessageType,), {"name": "greeted", "__module__": "elsewhere"}))

@@ -102,10 +102,9 @@ def test_who_stops_watching_what_is_being_deleted_does_not_deadlock_with_the_del
             if number:
                 for key in random.Random(number).sample(users, len(users)):
                     busy.unwatch(target, busy.site.user(key))
-                meet()
             else:
-                meet()
                 delete(busy, target)
+            meet()
             busy.session.commit()
             meet()
 

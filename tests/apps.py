@@ -140,7 +140,8 @@ class ModelSet:
         found = find_models(self.db)
         assert found is not None
         self._built, self._clock = found, found.clock
-        self.db.Model.registry.configure()
+        self._registry: Any = self.User.registry
+        self._registry.configure()
         self._as_made = self._look()
 
     @classmethod
@@ -158,8 +159,10 @@ class ModelSet:
             self._free[self._kind].append(self)
 
     def _look(self) -> dict[str, object]:
-        mapped = [mapper.class_ for mapper in self.db.Model.registry.mappers]
-        heard = {id(self.db.session.session_factory.class_), *map(id, mapped)}
+        mapped = [mapper.class_ for mapper in self._registry.mappers]
+        session = self.db.session
+        factory = session.session_factory
+        heard = {id(target) for target in (session, factory, factory.class_, *self._registry.mappers, *mapped)}
         return {
             "db": _attributes(self.db),
             "tables": {
@@ -173,7 +176,7 @@ class ModelSet:
             "classes": {id(model): _attributes(model) for model in mapped},
             # SQLAlchemy knows no other way to tell who listens.
             "listeners": sorted(key for key in event_registry._key_to_collection if key[0] in heard),
-            "sessions": len(self.db.session.registry.registry),
+            "sessions": len(session.registry.registry),
         }
 
 

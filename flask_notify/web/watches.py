@@ -138,6 +138,8 @@ def _render(target: Any, state: Watching | None, *, label: str | None, modes: bo
         mode=mode,
         label=label,
         modes=mode_choices(gettext("As in general")) if modes else None,
+        # Whoever has just chosen finds what they chose, and the focus, where it was.
+        open=request.method == "POST" and "mode" in request.form,
         csrf=hidden_fields(),
         here=request.form.get("next", "") if request.method == "POST" else here(),
     )

@@ -146,7 +146,7 @@ def test_a_method_that_does_not_take_the_row_is_told_so(forum: Forum) -> None:
     class Forgetful(Anybody):
         target = forum.Thread
 
-        def permitted(self, ar: ActionRequest) -> bool:  # type: ignore[override]  # which is the mistake  # noqa: ARG002
+        def permitted(self, ar: ActionRequest) -> bool:  # noqa: ARG002
             return True
 
     with pytest.raises(ConfigurationError, match=r"def permitted\(self, ar, row\)"):

@@ -62,8 +62,6 @@ def shouted(thread: Any) -> str:
 def salon(build: Callable[..., Site]) -> Iterator[Salon]:
     """A salon with three threads, in the application context of the test."""
     site = build(NOTIFY_BASE_URL="https://example.org")
-    if "notify.action" not in site.app.view_functions:
-        site.app.add_url_rule("/actions/<name>", endpoint="notify.action")
     with site.app.app_context():
         salon = make_salon(site)
         fill(salon)

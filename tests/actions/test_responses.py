@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -59,7 +58,7 @@ def response(**keys: Any) -> ActionResponse:
 
 
 @pytest.fixture
-def ar(forum: Forum) -> Iterator[ActionRequest]:
+def ar(forum: Forum) -> Any:
     return forum.site.notify.action_request()
 
 

@@ -262,11 +262,11 @@ def test_what_the_action_finds_wrong_comes_into_the_dialog(stage: BoardStage) ->
 
 
 def test_a_question_is_answered_with_yes(stage: BoardStage) -> None:
-    stage.add("Lunch", "Tea")
+    stage.add("<b>Lunch</b>", "Tea")
     page = stage.open()
     button(page, "Lunch", "Delete").click()
 
-    expect(question(page, "Delete").get_by_text("Delete “Lunch” <b>for good</b>?")).to_be_visible()
+    expect(question(page, "Delete").get_by_text("Delete “<b>Lunch</b>” for good?")).to_be_visible()
     question(page, "Delete").get_by_role("button", name="Yes").click()
     expect(question(page, "Delete").get_by_text("It is still open.")).to_be_visible()
     question(page, "Delete").get_by_role("button", name="Yes").click()
@@ -332,7 +332,7 @@ def test_an_exception_is_told_by_a_reference(stage: BoardStage) -> None:
     page = stage.open()
     stage.visitor.expect_complaint("500")
 
-    button(page, "Lunch", "Break").click()
+    button(page, "Lunch", "Report").click()
 
     expect(page.get_by_role("alert")).to_contain_text("Something went wrong. Nothing was changed. Reference ")
 
@@ -551,7 +551,7 @@ def test_an_error_stays_until_it_is_dismissed(stage: BoardStage) -> None:
     page = stage.visitor.context.new_page()
     page.clock.install()
     page.goto(f"{stage.visitor.url}/board")
-    button(page, "Lunch", "Break").press("Enter")
+    button(page, "Lunch", "Report").press("Enter")
     expect(page.get_by_role("alert")).to_be_visible()
 
     page.clock.fast_forward(600_000)
@@ -595,7 +595,7 @@ def test_axe_finds_nothing_and_all_can_be_touched(
         assert page.evaluate(TOO_SMALL) == []
 
     check()
-    button(page, "Lunch", "Break").click()
+    button(page, "Lunch", "Report").click()
     page.get_by_role("button", name="Announce").click()
     expect(page.get_by_label("Text")).to_be_focused()
     check()

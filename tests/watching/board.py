@@ -6,10 +6,10 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Boolean, Column, Date, DateTime, Enum, ForeignKey, Integer, String, Table, Text, select
-from sqlalchemy.orm import Session, deferred
+from sqlalchemy.orm import Session, configure_mappers, deferred
 
 from flask_notify import WatchableMixin
 from tests.apps import Site
@@ -97,6 +97,7 @@ def make_board(build: Callable[..., Site], *, watch: tuple[str, ...] | None = No
     people = ("ann", "bob", "cem")
     site = build(tables=False, **options)
     Post, Comment, Tag = make_models(site, watch)
+    configure_mappers()
     site.create_tables()
     return Board(site, Post, Comment, Tag, {name: site.add_user(name) for name in people})
 
@@ -104,6 +105,7 @@ def make_board(build: Callable[..., Site], *, watch: tuple[str, ...] | None = No
 def make_models(site: Site, watch: tuple[str, ...] | None = None) -> tuple[Any, Any, Any]:
     """Return models of posts, comments and tags."""
     db: Any = site.db
+    column: Any = Column
     user_key = site.User.__table__.c.id
     tagged = Table(
         "tagged",
@@ -112,45 +114,46 @@ def make_models(site: Site, watch: tuple[str, ...] | None = None) -> tuple[Any, 
         Column("tag_id", ForeignKey("tag.id"), primary_key=True),
     )
 
-    class Tag(db.Model):
-        id = Column(Integer, primary_key=True)
-        name = Column(String(40))
+    class Tag(db.Model):  # type: ignore[misc]
+        id = column(Integer, primary_key=True)
+        name = column(String(40))
 
-    class Post(WatchableMixin, db.Model):
+    class Post(WatchableMixin, db.Model):  # type: ignore[misc]
         __watch__ = watch
         __watch_secret__ = ("note",)
-        __choices__ = {"priority": {1: "low", 2: "high"}}
+        __choices__: ClassVar[Any] = {"priority": {1: "low", 2: "high"}}
 
-        id = Column(Integer, primary_key=True)
-        title = Column(String(200))
-        body = Column(Text)
-        author_id = Column(ForeignKey(user_key))
+        id = column(Integer, primary_key=True)
+        title = column(String(200))
+        body = column(Text)
+        author_id = column(ForeignKey(user_key))
         author = db.relationship(site.User)
-        tag_id = Column(ForeignKey("tag.id"))  # without a relationship
-        state = Column(Enum(State))
-        colour = Column(Enum(Colour))
-        priority = Column(Integer, info={"label": "Urgency"})
-        rank = Column(String(1), info={"choices": [("a", "first"), ("b", "second")]})
-        closed = Column(Boolean)
-        due = Column(Date)
-        meets = Column(DateTime)
-        views = Column(Integer, default=0)
-        note = Column(String(100))
-        password_hash = Column(String(100))
-        data = Column(db.JSON)
-        hidden = deferred(Column(String(100)))
-        updated_at = Column(DateTime, onupdate=lambda: datetime.now(timezone.utc).replace(tzinfo=None))
+        tag_id = column(ForeignKey("tag.id"))  # without a relationship
+        state = column(Enum(State))
+        colour = column(Enum(Colour))
+        priority = column(Integer, info={"label": "Urgency"})
+        rank = column(String(1), info={"choices": [("a", "first"), ("b", "second")]})
+        closed = column(Boolean)
+        due = column(Date)
+        meets = column(DateTime)
+        views = column(Integer, default=0)
+        note = column(String(100))
+        password_hash = column(String(100))
+        data = column(db.JSON)
+        hidden = deferred(column(String(100)))
+        updated_at = column(DateTime, onupdate=lambda: datetime.now(timezone.utc).replace(tzinfo=None))
         tags = db.relationship(Tag, secondary=tagged)
+        every_comment = db.relationship("Comment", viewonly=True)
 
         def get_change_url(self) -> str:
             return f"/posts/{self.id}"
 
-    class Comment(WatchableMixin, db.Model):
+    class Comment(WatchableMixin, db.Model):  # type: ignore[misc]
         __watch__ = ("text",)
 
-        id = Column(Integer, primary_key=True)
-        text = Column(String(200))
-        post_id = Column(ForeignKey("post.id"))
+        id = column(Integer, primary_key=True)
+        text = column(String(200))
+        post_id = column(ForeignKey("post.id"))
         post = db.relationship(Post, backref="comments")
 
         def get_change_owner(self) -> Any:

@@ -65,7 +65,7 @@ def rows_of(board: Board) -> tuple[int, int]:
     return count, int(told or 0)
 
 
-@pytest.mark.parametrize(("objects", "watchers", "people"), [(300, 20, 20), (300, 20, 300)])
+@pytest.mark.parametrize("objects, watchers, people", [(300, 20, 20), (300, 20, 300)])
 def test_a_bulk_change_is_told_in_bounded_statements(
     build: Callable[..., Site], objects: int, watchers: int, people: int
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from flask_babel import Babel
 from sqlalchemy import event, select
 
-from flask_notify.watching.labels import label_of
+from flask_notify.object_names import label_of
 from tests.watching.board import Board, Colour, State, make_board
 
 
@@ -63,7 +63,7 @@ def test_dates_read_as_people_write_them(board: Board, post: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("new", "line"),
+    "new, line",
     [
         ("One line\nand\nthree more\nlines", "body: 3 lines added"),
         ("x" * 81, "body: 1 line changed"),
@@ -96,7 +96,12 @@ def test_secrets_are_told_without_value_and_length(board: Board, post: Any) -> N
 
 def test_not_even_a_hook_is_given_a_secret(board: Board, post: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Any] = []
-    monkeypatch.setattr(board.Post, "get_change_info", lambda _self, change: given.extend(change.fields) or [])
+
+    def get_change_info(_self: Any, change: Any) -> list[str]:
+        given.extend(change.fields)
+        return []
+
+    monkeypatch.setattr(board.Post, "get_change_info", get_change_info)
     change(board, post, note="hunter2", title="B")
 
     assert [(field.name, field.old, field.new) for field in given] == [("title", "Plan", "B"), ("note", None, None)]
@@ -134,7 +139,7 @@ def test_the_old_value_is_known_also_if_it_was_expired_or_deferred(board: Board,
     board.session.commit()
     key = post.id
     board.session.expunge_all()
-    found = board.session.get(board.Post, key)
+    found: Any = board.session.get(board.Post, key)
     board.session.expire(found)
     found.hidden = "after"
     found.title = "B"
@@ -219,7 +224,7 @@ def test_what_people_call_an_object(board: Board, post: Any) -> None:
     assert label_of(board.ann) == "ann"
     assert label_of(comment) == "A comment on Plan"
     assert label_of(None) == ""
-    nameless = board.session.scalars(select(board.site.notify.Inbox)).first()
+    nameless: Any = board.session.scalars(select(board.site.notify.Inbox)).first()
     assert label_of(nameless) == f"NotifyInbox {nameless.recipient_id}"
     post.title = None
     assert label_of(post) == f"Post {post.id}"

@@ -34,7 +34,7 @@ body { font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 ul { padding: 0; list-style: none; }
 li { margin: 16px 0; padding: 8px 16px; border: 1px solid GrayText; border-radius: 8px; }
 li p { display: flex; align-items: center; margin: 4px 0; }
-.board-actions { display: flex; flex-wrap: wrap; gap: 8px; }
+.board-actions { display: flex; flex-wrap: wrap; gap: 8px; margin-block: 8px; }
 a { padding: 10px 0; color: inherit; }
 input[name=notes] { box-sizing: border-box; width: 100%; min-height: 44px; font: inherit; }
 """
@@ -168,7 +168,7 @@ def _delete(board: Board) -> type[Action]:
             return _is_author(ar, thread)
 
         def run(self, ar: ActionRequest, thread: Any) -> None:
-            ar.confirm(f"Delete “{thread.title}” <b>for good</b>?", uid=f"delete-{thread.id}")
+            ar.confirm(f"Delete “{thread.title}” for good?", uid=f"delete-{thread.id}")
             if not thread.closed:
                 ar.confirm("It is still open. Delete it all the same?", uid="open")
             board.site.db.session.delete(thread)
@@ -191,7 +191,7 @@ def _vote(board: Board) -> type[Action]:
             thread.votes += 1
             board.ran.append(thread.id)
             button = ar.action_button(type(self), thread)
-            shown = Markup('<div id="votes-{}">{} votes {}</div>').format(thread.id, thread.votes, button)
+            shown = Markup('<div id="votes-{}">{} {} votes</div>').format(thread.id, button, thread.votes)
             ar.success("Thank you.", html={f"votes-{thread.id}": shown})
 
     return Vote

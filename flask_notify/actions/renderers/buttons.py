@@ -37,18 +37,20 @@ class Button:
     def title(self) -> str | None:
         """What is read beside it: why it is disabled, else what the action does."""
         if not self.permitted:
-            return gettext("You may not do this.")
+            return gettext("Log in to do this.") if self.ar.user is None else gettext("You may not do this.")
         return None if self.action.help_text is None else str(self.action.help_text)
 
 
 def button_of(ar: Any, action: Any, row: Any = None, label: str | None = None) -> Button:
     """Return a button for an action, in a child of a request; permission is asked.
 
+    Of somebody who is not logged in it is not asked: what is permitted to whom is said of users.
+
     :param action: its class or name.
     :raises UnknownAction: if it was not declared.
     """
     child = ar.spawn(action)
-    permitted = bool(ar.runner.may_run(child, row))
+    permitted = child.user is not None and bool(ar.runner.may_run(child, row))
     return Button(child, row, str(child.action.label if label is None else label), permitted)
 
 

@@ -50,7 +50,7 @@ class HtmlRenderer(BaseRenderer):
         entries = [Markup("<li>{}</li>\n").format(self._entry(page, row)) for row in page.table.objects]
         if page.and_more:
             entries.append(Markup('<li class="notify-more">{}</li>\n').format(page.and_more))
-        return _heading(page) + Markup('<ul class="notify-list">\n{}</ul>\n').format(Markup("").join(entries))
+        return _heading(page) + Markup('<ul class="notify-rows">\n{}</ul>\n').format(Markup("").join(entries))
 
     def show_summary(self, page: Page) -> Markup:
         """Return a ``<p>``."""

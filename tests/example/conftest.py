@@ -11,6 +11,7 @@ from flask import Flask
 
 from examples.microblog import create_app
 from examples.microblog.extensions import db
+from tests.browser.conftest import module_file  # noqa: F401  # a fixture
 from tests.example.running import Demo
 from tests.example.visitor import Visitor
 

@@ -158,13 +158,37 @@ def test_closing_is_told_in_the_words_of_who_closes_it_and_reopening_as_a_change
     assert "Closed: yes → no" in message["body"]
 
 
-def test_who_may_no_longer_read_a_thread_is_told_nothing_of_it(alice: Visitor, bob: Visitor, thread: str) -> None:
-    watch(bob, thread)
+def test_who_may_no_longer_read_a_thread_is_told_nothing_of_it(
+    app: Flask, alice: Visitor, bob: Visitor, thread: str
+) -> None:
+    fan = Visitor(app, "fan").register()
+    fan.follow("alice")
+    for reader in (bob, fan):
+        watch(reader, thread)
 
     edit(alice, thread, title="For my followers", visibility="followers")
+    alice.send(thread, body="Among ourselves.")
 
-    assert all("followers" not in str(message) for message in changes(bob))
-    assert "For my followers" not in bob.open("/messages")
+    assert changes(bob) == []
+    assert bob.unread == 1  # the welcome
+    [message] = changes(fan)
+    assert message["count"] == 2
+
+
+def test_of_a_post_that_was_taken_off_its_watchers_hear_no_more_not_even_that_it_is_deleted(
+    app: Flask, alice: Visitor, bob: Visitor
+) -> None:
+    alice.post("The tide is in.")
+    watch(bob, "/post/1")
+    with app.app_context():
+        db.session.get_one(Post, 1).is_hidden = True
+        db.session.commit()
+
+    alice.send("/post/1/edit", body="The tide is out.")
+    alice.send("/", "/post/1/delete")
+
+    assert changes(bob) == []
+    assert "tide" not in bob.open("/messages")
 
 
 def test_the_deletion_of_a_post_is_told_and_the_message_survives_it(alice: Visitor, bob: Visitor) -> None:

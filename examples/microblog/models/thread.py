@@ -103,8 +103,14 @@ class Thread(WatchableMixin, Model):
             return cls.visibility == "everybody"
         if reader.is_admin:
             return sa.true()
-        follows = sa.select(Follow.id).where(Follow.follower_id == reader.id, Follow.followed_id == cls.author_id)
-        return sa.or_(cls.visibility != "followers", cls.author_id == reader.id, follows.exists())
+        return sa.or_(cls.visibility != "followers", cls.author_id == reader.id, _follows(reader.id, cls.author_id))
+
+    @property
+    def readers(self) -> sa.ColumnElement[bool]:
+        """Tell which people with an account can see it: the same, the other way round."""
+        if self.visibility != "followers":
+            return sa.true()
+        return sa.or_(User.is_admin, User.id == self.author_id, _follows(User.id, self.author_id))
 
     @classmethod
     def visible_to(cls, recipient: User | None, ids: Collection[int]) -> set[int]:
@@ -119,6 +125,12 @@ class Thread(WatchableMixin, Model):
         """Return the address of its page."""
         return url_for("threads.thread", thread_id=self.id)
 
+    def get_change_observers(self) -> list[User]:
+        """Tell those who watch it and may still read it: its author may have changed who."""
+        watchers = {user.id: user for user in self.watchers}
+        readers = sa.select(User.id).where(User.id.in_(watchers), self.readers)
+        return [watchers[key] for key in db.session.scalars(readers)]
+
     def get_change_url(self) -> str:
         """Lead those who watch it to its page."""
         return self.get_absolute_url()
@@ -131,9 +143,13 @@ class Thread(WatchableMixin, Model):
 
     @property
     def participants(self) -> sa.Select[Any]:
-        """Everybody who said something in it, as a query of keys."""
+        """Everybody who said something in it and may still read it, as a query of keys."""
         said = sa.select(Comment.author_id).where(Comment.thread_id == self.id)
-        return sa.select(User.id).where(sa.or_(User.id == self.author_id, User.id.in_(said)))
+        return sa.select(User.id).where(sa.or_(User.id == self.author_id, User.id.in_(said)), self.readers)
+
+
+def _follows(follower_id: Any, followed_id: Any) -> sa.ColumnElement[bool]:
+    return sa.exists().where(Follow.follower_id == follower_id, Follow.followed_id == followed_id)
 
 
 class Comment(WatchableMixin, Model):
@@ -171,8 +187,12 @@ class Comment(WatchableMixin, Model):
         return user is not None and user.is_authenticated and (user.id == self.author_id or user.is_admin)
 
     def get_change_owner(self) -> Thread:
-        """Tell those who watch the thread."""
+        """Say what it is about: the thread."""
         return self.thread
+
+    def get_change_observers(self) -> list[User]:
+        """Tell those who watch the thread."""
+        return self.thread.get_change_observers()
 
     def get_change_subject(self, doer: User | None, change: Change) -> str | None:
         """Tell what was said, and not that it was taken back."""

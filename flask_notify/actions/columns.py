@@ -13,9 +13,11 @@ from sqlalchemy import LargeBinary, inspect
 from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipDirection, RelationshipProperty
 
 from ..errors import InvalidTable
-from .values import choice_of, label_of
+from .values import choice_of, name_in_words
 
-_PRIVATE = re.compile(r"password|passwd|passphrase|secret|(^|_)(hash|token|salt|otp)($|_)|api_?key|private_?key")
+_PRIVATE = re.compile(
+    r"passw|passphrase|secret|token|api_?key|private_?key|(^|_)(hash|salt|otp|pin)($|_)", re.IGNORECASE
+)
 
 ColumnSpec: TypeAlias = "str | Callable[[Any], Any] | tuple[str, Callable[[Any], Any]]"
 """A name, a function of the row, or a label and a function."""
@@ -92,7 +94,7 @@ def default_names(mapper: Mapper[Any], obvious: Iterable[str] = ()) -> list[str]
     for property_ in mapper.column_attrs:
         column = property_.columns[0]
         name = owners.get(column, property_.key)
-        if _is_shown(property_) and not {name, property_.key} & {*hidden, *found} and not _PRIVATE.search(name):
+        if _is_shown(property_) and not {name, property_.key} & {*hidden, *found}:
             found.append(name)
     return found
 
@@ -109,7 +111,9 @@ def _secret(mapper: Mapper[Any]) -> set[str]:
 
 def _is_shown(property_: ColumnProperty[Any]) -> bool:
     column = property_.columns[0]
-    return not (property_.deferred or property_.key.startswith("_") or isinstance(column.type, LargeBinary))
+    names = (property_.key, getattr(column, "name", None) or "")
+    is_private = any(name.startswith("_") or _PRIVATE.search(name) for name in names)
+    return not (property_.deferred or is_private or isinstance(column.type, LargeBinary))
 
 
 def _owners_of_foreign_keys(mapper: Mapper[Any]) -> dict[Any, str]:
@@ -130,7 +134,7 @@ def _column_calling(spec: Any) -> Column:
             "A column must be a name, a function with a name, or a pair of a label and a function, "
             f"got {spec!r}. Write ('Label', function)."
         )
-    label = str(getattr(function, "label", None) or label_of(name)) if label is None else str(label)
+    label = str(getattr(function, "label", None) or name_in_words(name)) if label is None else str(label)
     return Column(name if name != "<lambda>" else label, label, function=function)
 
 
@@ -156,6 +160,12 @@ def _check(mapper: Mapper[Any], step: str, name: str) -> None:
             f"{mapper.class_.__name__}.{step} is in __watch_secret__ and never shown, got it in the column {name!r}. "
             "Leave it out."
         )
+    relationship = mapper.relationships.get(step)
+    if relationship is not None and relationship.lazy in ("dynamic", "write_only"):
+        raise InvalidTable(
+            f"A column must be what an object holds, and {mapper.class_.__name__}.{step} is a query, got {name!r}. "
+            "Write a function of the row that says what of it is shown."
+        )
     if step not in mapper.all_orm_descriptors and not hasattr(mapper.class_, step):
         known = ", ".join(sorted(default_names(mapper)))
         raise InvalidTable(
@@ -168,9 +178,11 @@ def _describe(name: str, path: tuple[str, ...], property_: Any) -> Column:
     if isinstance(property_, ColumnProperty):
         column = property_.columns[0]
         info = {**getattr(column, "info", {}), **property_.info}
+        choices = getattr(property_.parent.class_, "__choices__", {}).get(path[-1])
+        info |= {} if choices is None else {"choices": choices}
     elif isinstance(property_, RelationshipProperty):
         info = {**_info_of_foreign_key(property_), **property_.info}
-    label = str(info["label"]) if info.get("label") else label_of(path[-1])
+    label = str(info["label"]) if info.get("label") else name_in_words(path[-1])
     return Column(name, label, path, info=info)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, inspect, select
 from sqlalchemy.orm import Mapper
 
 from ..errors import InvalidTable, RowNotFound
+from ..object_names import label_of
 from .columns import columns_of, mapper_of
 from .sight import Sight
 from .tables import known_by, load, session_of_application, visible_of
@@ -41,7 +42,7 @@ def data_record(ar: Any, instance: Any, *, navinfo: bool | Select[Any] = False) 
     refused = disable_delete(ar) if callable(disable_delete) else None
     return {
         "id": as_json(key_of(instance)),
-        "title": str(instance),
+        "title": label_of(instance),
         "data": {column.name: as_json(value) for column, value in zip(columns, values, strict=True)},
         "navinfo": None if navinfo is False else navigate(sight, instance, None if navinfo is True else navinfo),
         "disable_delete": str(refused) if refused else None,

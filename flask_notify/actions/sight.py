@@ -10,9 +10,11 @@ from sqlalchemy import inspect
 
 from .values import is_object, key_of
 
+_BATCH = 10_000  # a statement has a bounded number of parameters on every database
+
 
 class Sight:
-    """What one user may see; each model is asked once for all of its objects that are looked at together.
+    """What one user may see; each model is asked once for all of its objects that are looked at together, up to 10,000.
 
     :param user: the one who looks, or None for somebody who is not logged in.
     """
@@ -47,9 +49,15 @@ class Sight:
 
     def visible(self, model: Any, keys: Iterable[Any]) -> set[Any]:
         """Return the keys among some that the user may see."""
-        asked = set(keys)
-        # A model may answer with more than it was asked for.
-        return asked & set(model.visible_to(self._user, asked)) if asked and self.is_limited(model) else asked
+        asked = list(dict.fromkeys(keys))
+        if not self.is_limited(model):
+            return set(asked)
+        seen: set[Any] = set()
+        for start in range(0, len(asked), _BATCH):
+            some = set(asked[start : start + _BATCH])
+            # A model may answer with more than it was asked for.
+            seen |= some & set(model.visible_to(self._user, some))
+        return seen
 
     def _place(self, value: Any) -> tuple[type, Any] | None:
         if not is_object(value):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -73,7 +73,8 @@ class Table:
 
     def _values(self, column: Column) -> list[Any]:
         if column.function is not None:
-            return self._seen([column.function(row) for row in self.objects])
+            made = [column.function(row) for row in self.objects]
+            return self._seen([list(value) if isinstance(value, Iterator) else value for value in made])
         here: list[Any] = list(self.objects)
         for step in column.path:
             here = self._seen([None if each is None else getattr(each, step) for each in here])
@@ -239,7 +240,7 @@ def _narrowed(statement: Select[Any], mapper: Mapper[Any], known: Mapping[str, A
 
 
 def _given(spec: Any, limit: int | None, sight: Sight) -> tuple[Mapper[Any] | None, list[Any], int]:
-    if not is_many(spec):
+    if not isinstance(spec, Iterable) or isinstance(spec, (str, bytes)) or is_object(spec):
         raise InvalidTable(
             f"What is shown must be a model, a select(), objects, or the collection of a relationship, got {spec!r}."
         )
@@ -285,9 +286,10 @@ def _found_visible(
     visible = sight.visible(mapper.class_, keys)
     ordered = [key for key in dict.fromkeys(keys) if key in visible]
     shown = list(islice(ordered, limit))
-    if not shown:
-        return [], len(ordered)
-    return list(session.scalars(statement.where(own[0].in_(shown))).unique()), len(ordered)
+    found: list[Any] = []
+    for start in range(0, len(shown), _BATCH):
+        found += session.scalars(statement.where(own[0].in_(shown[start : start + _BATCH]))).unique()
+    return found, len(ordered)
 
 
 def _has_own_limit(statement: Select[Any]) -> bool:

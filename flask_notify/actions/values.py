@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, MappingView, Sequence, Set
 from datetime import date, datetime, time, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Protocol
 
-from flask import current_app, has_app_context
 from markupsafe import Markup
 from sqlalchemy import inspect
 
 from ..errors import InvalidMessage
-from ..language import gettext, say_when
+from ..language import gettext, say_date, say_when
+from ..object_names import label_of
 from ..richtext import to_text
 
 _NEW_WORD = re.compile(r"[_.]+|(?<=[a-z0-9])(?=[A-Z])")
@@ -40,7 +40,12 @@ def say(value: Any, clock: Clock | None = None) -> str:
             return say_it(value, clock)
     if is_many(value):
         return ", ".join(" ".join(say(each, clock).split()) for each in value)
-    return str(value)
+    return text_of(value)
+
+
+def text_of(value: Any) -> str:
+    """Return what an object is called, and the text of anything else."""
+    return label_of(value) if is_object(value) else str(value)
 
 
 def as_json(value: Any) -> Any:
@@ -49,7 +54,7 @@ def as_json(value: Any) -> Any:
         if isinstance(value, kinds):
             return to_json(value)
     if is_object(value):
-        return {"id": as_json(key_of(value)), "text": str(value)}
+        return {"id": as_json(key_of(value)), "text": label_of(value)}
     if is_many(value):
         return [as_json(each) for each in value]
     return say(value)
@@ -91,9 +96,10 @@ def is_object(value: Any) -> bool:
 
 
 def is_many(value: Any) -> bool:
-    """Whether a value is several."""
-    return (
-        isinstance(value, Iterable) and not isinstance(value, (str, bytes, bytearray, Mapping)) and not is_object(value)
+    """Whether a value is several: a list, a set, the collection of a relationship."""
+    # A lazy text can be iterated over, too, and is none of these.
+    return isinstance(value, (Sequence, Set, MappingView)) and not isinstance(
+        value, (str, bytes, bytearray, memoryview)
     )
 
 
@@ -105,7 +111,7 @@ def key_of(instance: Any) -> Any:
     return identity[0] if len(identity) == 1 else list(identity)
 
 
-def label_of(name: str) -> str:
+def name_in_words(name: str) -> str:
     """Return what stands for a name that has no label of its own: "last_seen" is "Last seen"."""
     return "ID" if name == "id" else words_of(name)
 
@@ -116,7 +122,8 @@ def words_of(name: str) -> str:
 
 
 def _say_enum(value: Enum, _clock: Clock | None) -> str:
-    return str(getattr(value, "label", None) or words_of(value.name))
+    label = getattr(value, "label", None)
+    return words_of(value.name) if label is None or callable(label) else str(label)
 
 
 def _say_moment(value: datetime, clock: Clock | None) -> str:
@@ -124,22 +131,8 @@ def _say_moment(value: datetime, clock: Clock | None) -> str:
     return say_when(value.astimezone(clock.zone) if clock and value.utcoffset() is not None else value)
 
 
-def _say_day(value: date, _clock: Clock | None) -> str:
-    babel = _babel()
-    return str(babel.format_date(value, "medium")) if babel else f"{value.day} {value:%B %Y}"
-
-
 def _say_hour(value: time, _clock: Clock | None) -> str:
     return f"{value:%H:%M}"
-
-
-def _babel() -> Any:
-    """Return the module of Flask-Babel, where the application uses it."""
-    if not has_app_context() or "babel" not in current_app.extensions:
-        return None
-    import flask_babel
-
-    return flask_babel
 
 
 # The order counts: True is an int, an Enum may be a str, and Markup is one; a datetime is a date.
@@ -149,7 +142,7 @@ _SAYINGS: tuple[tuple[Any, Callable[[Any, Clock | None], str]], ...] = (
     (Enum, _say_enum),
     (Markup, lambda value, _clock: plain(value)),
     (datetime, _say_moment),
-    (date, _say_day),
+    (date, lambda value, _clock: say_date(value)),
     (time, _say_hour),
     (Decimal, lambda value, _clock: format(value, "f")),
     ((bytes, bytearray, memoryview), lambda value, _clock: gettext("%(num)d bytes", num=len(value))),

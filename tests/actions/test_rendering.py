@@ -117,6 +117,15 @@ def test_a_value_reads_as_people_and_as_machines_write_it(value: Any, text: str,
     json.dumps(as_json(value))
 
 
+def test_a_lazy_text_is_one_value(build: Callable[..., Site]) -> None:
+    site = build()
+    Babel(site.app)
+    with site.app.app_context():
+        words = lazy_gettext("Close thread")
+
+        assert (say(words), as_json(words)) == ("Close thread", "Close thread")
+
+
 @pytest.mark.parametrize(
     "choices", [{"s": "Small", 2: "Two"}, [("s", "Small"), (2, "Two")], (("s", "Small"), (2, "Two"))]
 )
@@ -124,6 +133,20 @@ def test_a_choice_reads_as_its_label(choices: Any) -> None:
     labels = [choice_of({"choices": choices}, value) for value in ("s", 2, "other", None, [1])]
 
     assert labels == ["Small", "Two", "other", None, [1]]
+
+
+def test_an_object_that_does_not_say_what_it_is_called_reads_as_in_the_summary_of_a_change(salon: Salon) -> None:
+    del salon.Thread.__str__
+    thread, fresh = salon.session.get(salon.Thread, 1), salon.Thread()
+    ar = salon.ask(renderer=HtmlRenderer())
+
+    assert (say(thread), as_json(thread), ar.obj2str(thread)) == (
+        "Tea & <biscuits>",
+        {"id": 1, "text": "Tea & <biscuits>"},
+        "Tea & <biscuits>",
+    )
+    assert ar.data_record(thread)["title"] == "Tea & <biscuits>"
+    assert ar.obj2html(fresh) == '<a href="/threads/None">Thread</a>'
 
 
 def test_names_from_the_code_read_as_words() -> None:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey, event, func, select
-from sqlalchemy.orm import aliased, attribute_keyed_dict
+from sqlalchemy import Boolean, ForeignKey, Integer, String, Text, event, func, select
+from sqlalchemy.orm import aliased, attribute_keyed_dict, deferred, joinedload, selectinload
 
-from flask_notify.actions.renderers import JsonRenderer
+from flask_notify.actions.renderers import HtmlRenderer, JsonRenderer, TextRenderer
 from flask_notify.errors import InvalidTable
 from tests.actions.salon import Salon, fill, make_salon
 from tests.apps import Site
@@ -95,6 +95,19 @@ def test_a_select_with_joins_is_counted_right(salon: Salon) -> None:
     assert (told["rows"], told["count"]) == ([{"id": 1}], 2)
 
 
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_select_that_loads_more_at_once_keeps_doing_so(salon: Salon, limited: bool) -> None:
+    if limited:
+        hide(salon, [1])
+    Thread = salon.Thread
+    wanted = select(Thread).options(joinedload(Thread.posts), selectinload(Thread.author)).order_by(Thread.id)
+    salon.session.expunge_all()
+
+    told = show(salon, wanted, "id posts", limit=1)
+
+    assert ([len(row["posts"]) for row in told["rows"]], told["count"]) == ([2], 3)
+
+
 def test_a_query_of_the_old_kind_is_a_select(salon: Salon) -> None:
     wanted = salon.Thread.query.filter_by(id=2)
 
@@ -138,6 +151,19 @@ def test_the_collection_of_a_relationship_is_shown_whatever_its_kind(salon: Salo
         ("Milk first?\n\nOr last?", "bob"),
         ("Never.", "ann"),
     }
+    if kind in ("dynamic", "write_only"):
+        with pytest.raises(InvalidTable, match="Write a function of the row"):
+            show(salon, salon.Thread, "answers")
+
+
+@pytest.mark.databases("sqlite")
+def test_what_comes_one_by_one_is_shown_whole(salon: Salon) -> None:
+    threads = (thread for thread in salon.session.scalars(select(salon.Thread).order_by(salon.Thread.id)))
+
+    told = show(salon, threads, ["id", ("posts", lambda thread: (post for post in thread.posts))], limit=1)
+
+    assert [post["id"] for post in told["rows"][0]["posts"]] == [1, 2]
+    assert told["count"] == 3
 
 
 @pytest.mark.databases("sqlite")
@@ -265,6 +291,35 @@ def test_no_secret_is_shown_by_default_in_any_form(salon: Salon) -> None:
 
 
 @pytest.mark.databases("sqlite")
+def test_a_column_of_the_database_that_is_called_like_a_secret_is_not_shown_by_default(salon: Salon) -> None:
+    db = salon.site.db
+    columns: dict[str, Any] = {"__tablename__": "account", "id": db.Column(Integer, primary_key=True)}
+    columns |= {
+        "digest": db.Column("password_hash", String(64)),
+        "pinned": db.Column(Boolean),
+        "pin": db.Column(Integer),
+    }
+    columns |= {"history": deferred(db.Column(Text)), "_cached": db.Column(Text), "apikey": db.Column(String(64))}
+    model = type("Account", (db.Model,), columns)
+
+    assert list(show(salon, [model(digest="x", pinned=True)])["rows"][0]) == ["id", "pinned"]
+
+
+@pytest.mark.databases("sqlite")
+def test_choices_may_be_those_of_the_model(salon: Salon) -> None:
+    salon.Thread.__choices__ = {"title": {"Tea & <biscuits>": "With milk"}}
+
+    told = {
+        renderer: salon.ask(renderer=renderer()).show(salon.Thread, "title", limit=1)
+        for renderer in (TextRenderer, HtmlRenderer, JsonRenderer)
+    }
+
+    assert "With milk" in told[TextRenderer]
+    assert "<td>With milk</td>" in told[HtmlRenderer]
+    assert told[JsonRenderer]["rows"] == [{"title": "Tea & <biscuits>"}]
+
+
+@pytest.mark.databases("sqlite")
 @pytest.mark.parametrize("names", ["title moderators_note", ["moderators_note"]])
 def test_what_a_model_calls_secret_is_refused_by_name(salon: Salon, names: Any) -> None:
     with pytest.raises(InvalidTable, match="is in __watch_secret__ and never shown"):
@@ -348,6 +403,20 @@ def test_hidden_rows_are_left_out_of_whatever_is_shown(salon: Salon, limit: int 
             told = show(salon, spec, user="bob", limit=limit, display_mode=mode)
             assert told["count"] == 2
             assert "Tea" not in repr(told)
+
+
+def test_many_rows_that_some_may_not_see_are_read_in_batches(salon: Salon, monkeypatch: pytest.MonkeyPatch) -> None:
+    salon.session.add_all(salon.Thread(id=100 + number, title=f"Thread {100 - number}") for number in range(40))
+    salon.session.commit()
+    asked = hide(salon, [1, 101])
+    monkeypatch.setattr("flask_notify.actions.tables._BATCH", 7)
+    monkeypatch.setattr("flask_notify.actions.sight._BATCH", 30)
+    wanted = select(salon.Thread).order_by(salon.Thread.id.desc())
+
+    told = show(salon, wanted, "id", user="bob", limit=0)
+
+    assert [row["id"] for row in told["rows"]] == [*range(139, 101, -1), 100, 12, 2]
+    assert [len(keys) for _name, keys in asked] == [30, 13]
 
 
 def test_a_hidden_object_is_left_out_of_the_cells_of_others(salon: Salon) -> None:

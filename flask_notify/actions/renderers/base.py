@@ -20,7 +20,7 @@ from ...site import visited
 from .. import records
 from ..clock import ReadersClock
 from ..tables import Table, Wanted, table_of
-from ..values import is_object, plain
+from ..values import is_object, plain, text_of
 from .buttons import Button, button_of, own_button_of
 
 
@@ -171,7 +171,7 @@ class BaseRenderer(ABC):
         :param text: what is read; the default is the object's text.
         :param attributes: of the link, as in ``title="…"``; an underscore at the end is left out, as in ``class_``.
         """
-        words = str(obj) if text is None else text
+        words = text_of(obj) if text is None else text
         address = address_of(ar, obj)
         if address is None:
             return Markup("{}").format(words)
@@ -179,8 +179,8 @@ class BaseRenderer(ABC):
         return Markup('<a href="{}"{}>{}</a>').format(address, Markup("").join(pieces), words)
 
     def obj2str(self, ar: Any, obj: Any) -> str:  # noqa: ARG002  # of the protocol
-        """Return an object's text."""
-        return str(obj)
+        """Return what an object is called: its text where its class says so, else its name, title, or key."""
+        return text_of(obj)
 
     def data_record(self, ar: Any, obj: Any, *, navinfo: bool | Select[Any] = False) -> dict[str, Any]:
         """Return one record; see :func:`flask_notify.actions.records.data_record`."""
@@ -269,7 +269,7 @@ def summary_of(ar: Any, row: Any) -> Any:
 def plain_summary_of(ar: Any, row: Any) -> str:
     """Return in one line of text how a row sums itself up, else what it reads as."""
     found = summary_of(ar, row)
-    return " ".join((str(row) if found is None else plain(found)).split())
+    return " ".join((text_of(row) if found is None else plain(found)).split())
 
 
 def has_page(value: Any) -> bool:

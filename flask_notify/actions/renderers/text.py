@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from ..columns import Column
-from ..values import is_many, say
+from ..values import is_many, say, text_of
 from .base import BaseRenderer, Page, address_of, has_page, plain_summary_of
 from .buttons import Button
 from .drawing import draw_heading, draw_list, draw_table, one_line
@@ -67,7 +67,7 @@ def _text(page: Page, column: Column, value: Any) -> str:
         if is_many(value):
             return ", ".join(" ".join(_text(page, column, each).split()) for each in value)
         if has_page(value):
-            return _with_address(page, value, str(value))
+            return _with_address(page, value, text_of(value))
     return say(column.finish(value), page.clock)
 
 

@@ -277,6 +277,17 @@ def test_a_question_is_answered_with_yes(stage: BoardStage) -> None:
     assert set(stage.board.state()) == {"Tea"}
 
 
+def test_when_a_record_is_gone_the_focus_is_at_the_next(stage: BoardStage) -> None:
+    stage.add("Lunch", "Tea", closed=True)
+    page = stage.open()
+
+    button(page, "Lunch", "Delete").press("Enter")
+    question(page, "Delete").get_by_role("button", name="Yes").press("Enter")
+
+    expect(thread(page, "Lunch")).to_have_count(0)
+    expect(page.get_by_role("checkbox", name="Select Tea")).to_be_focused()
+
+
 def test_no_changes_nothing_and_the_focus_returns(stage: BoardStage) -> None:
     stage.add("Lunch")
     page = stage.open()
@@ -451,6 +462,68 @@ def test_an_allowed_host_is_opened_beside_the_page_which_it_cannot_reach(stage: 
     expect(opened.value).to_have_title("Docs")
     assert opened.value.evaluate("window.opener") is None
     expect(toast(page, "Probed.")).to_be_visible()
+
+
+ORDER = """() => {
+  window.order = [];
+  const fetched = window.fetch;
+  window.fetch = (url, ...rest) => {
+    if (String(url).includes("/board")) order.push("refresh");
+    return fetched(url, ...rest);
+  };
+  HTMLDialogElement.prototype.close = () => order.push("close_window");
+  new MutationObserver((records) => {
+    for (const { addedNodes, removedNodes } of records) {
+      for (const node of addedNodes) {
+        if (node.matches?.("#fragment")) order.push("html");
+        if (node.matches?.(".notify-toast")) order.push(node.firstChild.textContent);
+      }
+      for (const node of removedNodes) {
+        if (node.matches?.("[data-notify-record]")) order.push("record_deleted");
+      }
+    }
+  }).observe(document.body, { childList: true, subtree: true });
+}"""
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["as it is", "turned round"])
+def test_an_answer_is_carried_out_in_one_order_whatever_that_of_its_keys(stage: BoardStage, turned: bool) -> None:
+    row, _ = stage.add("Lunch", "Tea")
+    page = stage.open("/board?parts=1")
+    button(page, "Lunch", "Close thread").click()
+    expect(dialog(page, "Close thread")).to_be_visible()
+    page.evaluate("document.querySelector('h1').id = 'fragment'")
+    page.evaluate(ORDER)
+    answer = {
+        "success": False,
+        "message": "message",
+        "info_message": "info",
+        "warning_message": "warning",
+        "debug_message": "debug",
+        "record_deleted": True,
+        "record_id": row,
+        "close_window": True,
+        "refresh": True,
+        "html": {"fragment": '<h1 id="fragment">Board</h1>'},
+    }
+    answer_with(page, dict(reversed(answer.items())) if turned else answer, name="close_thread")
+
+    dialog(page, "Close thread").get_by_role("button", name="Close thread").click()
+
+    wait_until(page, "order.includes('refresh')")
+    assert page.evaluate("order") == ["html", "record_deleted", "message", "info", "warning", "close_window", "refresh"]
+
+
+def test_the_whole_page_is_loaded_anew(stage: BoardStage) -> None:
+    stage.add("Lunch")
+    page = stage.open("/board?parts=1")
+    page.evaluate("window.mine = true")
+    answer_with(page, {"success": True, "message": "All of it.", "refresh_all": True})
+
+    button(page, "Lunch", "Vote").click()
+
+    expect(toast(page, "All of it.")).to_be_visible()
+    assert page.evaluate("window.mine") is None
 
 
 def test_an_alert_is_to_be_closed_before_one_goes_on(stage: BoardStage) -> None:

@@ -453,6 +453,68 @@ def test_an_allowed_host_is_opened_beside_the_page_which_it_cannot_reach(stage: 
     expect(toast(page, "Probed.")).to_be_visible()
 
 
+ORDER = """() => {
+  window.order = [];
+  const fetched = window.fetch;
+  window.fetch = (url, ...rest) => {
+    if (String(url).includes("/board")) order.push("refresh");
+    return fetched(url, ...rest);
+  };
+  HTMLDialogElement.prototype.close = () => order.push("close_window");
+  new MutationObserver((records) => {
+    for (const { addedNodes, removedNodes } of records) {
+      for (const node of addedNodes) {
+        if (node.matches?.("#fragment")) order.push("html");
+        if (node.matches?.(".notify-toast")) order.push(node.firstChild.textContent);
+      }
+      for (const node of removedNodes) {
+        if (node.matches?.("[data-notify-record]")) order.push("record_deleted");
+      }
+    }
+  }).observe(document.body, { childList: true, subtree: true });
+}"""
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["as it is", "turned round"])
+def test_an_answer_is_carried_out_in_one_order_whatever_that_of_its_keys(stage: BoardStage, turned: bool) -> None:
+    row, _ = stage.add("Lunch", "Tea")
+    page = stage.open("/board?parts=1")
+    button(page, "Lunch", "Close thread").click()
+    expect(dialog(page, "Close thread")).to_be_visible()
+    page.evaluate("document.querySelector('h1').id = 'fragment'")
+    page.evaluate(ORDER)
+    answer = {
+        "success": False,
+        "message": "message",
+        "info_message": "info",
+        "warning_message": "warning",
+        "debug_message": "debug",
+        "record_deleted": True,
+        "record_id": row,
+        "close_window": True,
+        "refresh": True,
+        "html": {"fragment": '<h1 id="fragment">Board</h1>'},
+    }
+    answer_with(page, dict(reversed(answer.items())) if turned else answer, name="close_thread")
+
+    dialog(page, "Close thread").get_by_role("button", name="Close thread").click()
+
+    wait_until(page, "order.includes('refresh')")
+    assert page.evaluate("order") == ["html", "record_deleted", "message", "info", "warning", "close_window", "refresh"]
+
+
+def test_the_whole_page_is_loaded_anew(stage: BoardStage) -> None:
+    stage.add("Lunch")
+    page = stage.open("/board?parts=1")
+    page.evaluate("window.mine = true")
+    answer_with(page, {"success": True, "message": "All of it.", "refresh_all": True})
+
+    button(page, "Lunch", "Vote").click()
+
+    expect(toast(page, "All of it.")).to_be_visible()
+    assert page.evaluate("window.mine") is None
+
+
 def test_an_alert_is_to_be_closed_before_one_goes_on(stage: BoardStage) -> None:
     stage.add("Lunch")
     page = stage.open("/board?parts=1")

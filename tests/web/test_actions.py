@@ -387,6 +387,35 @@ def test_several_questions_are_asked_one_after_another(board: Board, client: Fla
     assert board.state() == {"Lunch": (False, 0)}
 
 
+def test_what_an_action_asks_that_another_one_runs_is_asked_on_this_page(
+    board: Board, client: FlaskClient, ann: Any, lunch: int
+) -> None:
+    @board.site.notify.action
+    class CloseAll(Action):
+        """It runs another action on each of its rows."""
+
+        target = board.Thread
+        select = "many"
+
+        def permitted(self, ar: ActionRequest, thread: Any) -> bool:  # noqa: ARG002
+            return True
+
+        def run(self, ar: ActionRequest, threads: Any) -> None:
+            for thread in threads:
+                ar.run("close_thread", thread)
+            ar.success("All closed.")
+
+    page = post(client, "/actions/close_all", {"row": [lunch, board.add_thread(ann, "Tea")], "next": "/board"})
+    for title in ("Lunch", "Tea"):
+        assert f"Close “{title}”?" in page.text
+        assert board.closed() == set()
+        (name,) = re.findall(r'<button [^>]*name="(answer-[^"]*)" value="yes"', page.text)
+        page = post(client, "/actions/close_all", {**fields(page.text), name: "yes"})
+
+    assert (page.status_code, page.location) == (303, "/board")
+    assert board.closed() == {"Lunch", "Tea"}
+
+
 def test_a_password_is_asked_for_again_with_a_question(client: FlaskClient) -> None:
     page = post(client, "/actions/announce", {**ANNOUNCEMENT, "tone": "loud"}).text
 

@@ -7,6 +7,7 @@ from .actions.notifying import NotifyingAction
 from .actions.request import ActionRequest
 from .errors import NotifyError
 from .extension import Notify, current_notify
+from .log_handler import NotifyHandler
 from .message_types import MessageType
 from .recipient import RecipientMixin
 from .rules import MailMode
@@ -21,6 +22,7 @@ __all__ = [
     "MessageType",
     "Notify",
     "NotifyError",
+    "NotifyHandler",
     "NotifyingAction",
     "RecipientMixin",
     "WatchableMixin",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from flask import Blueprint, Flask, current_app
 from werkzeug.local import LocalProxy
 
-from . import emission, fanout, recipient, scheduler, sending
+from . import emission, fanout, log_messages, log_registry, recipient, scheduler, sending
 from .actions.declaring import Actions
 from .actions.notifying import ActionMessage
 from .cli import notify_cli
@@ -66,7 +66,7 @@ class _Model:
         return getattr(notify.models, self._name)
 
 
-class Notify(Hooks, Actions):
+class Notify(log_registry.LogNotifications, Hooks, Actions):
     """Live notifications, messages and mail for a Flask application.
 
     .. code-block:: python
@@ -121,6 +121,7 @@ class Notify(Hooks, Actions):
             app.add_template_global(helper)
         app.shell_context_processor(lambda: {"notify": self})  # the models are there by Flask-SQLAlchemy
         app.cli.add_command(notify_cli)
+        log_registry.bind(app)
         prepare = _once(lambda: self._prepare(app, settings))
         app.wsgi_app = FastPoll(app.wsgi_app, prepare)  # type: ignore[method-assign]  # as Flask's documentation tells
 
@@ -162,6 +163,7 @@ class Notify(Hooks, Actions):
 
         :raises ConfigurationError: if another type has its name.
         """
+        log_messages.give_way(self.message_types, kind)
         self.message_types.register(kind)
         return kind
 

@@ -105,6 +105,13 @@ class Action:
         """
         return {}
 
+    @classmethod
+    def check(cls) -> None:
+        """Look at what a subclass has declared; called by ``@notify.action``.
+
+        :raises ConfigurationError: if it cannot work.
+        """
+
     def succeeded(self, ar: ActionRequest) -> None:
         """Do what is to follow a run that has succeeded, in the same transaction."""
 
@@ -137,8 +144,10 @@ class Action:
         :raises AnswerNeeded: if it asks something that was not answered.
         :return: the response; what ``run()`` raises is raised. Nothing was kept if its ``failed`` is True.
         """
-        runner = current_app.extensions["notify"].notify.action_runner
-        request = runner.request(user=user, acting_as=acting_as, answers=answers, renderer=renderer)
+        state = current_app.extensions.get("notify")
+        if state is None:
+            raise ConfigurationError(f"{current_app.name!r} has no Flask-Notify. Call notify.init_app(app).")
+        request = state.notify.action_runner.request(user=user, acting_as=acting_as, answers=answers, renderer=renderer)
         return request.run(cls, target, params)  # type: ignore[no-any-return]  # the extension stands above
 
 
@@ -195,6 +204,7 @@ def _check(action: type[Action]) -> None:
     _check_method(action, "permitted", arguments, "who may run it has to be said: return True where everybody may")
     _check_method(action, "run", arguments, "it is what the action does")
     _check_form(action)
+    action.check()
 
 
 def _check_target(action: type[Action]) -> None:

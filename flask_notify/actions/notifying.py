@@ -8,6 +8,7 @@ from markupsafe import Markup
 from wtforms import BooleanField, Form, StringField, TextAreaField
 from wtforms.validators import Length, ValidationError
 
+from ..errors import ConfigurationError
 from ..language import gettext
 from ..message_types import MessageType
 from ..richtext import to_text
@@ -45,11 +46,13 @@ def _is_needed(form: Form, field: Any) -> None:
 
 
 def _one_line(text: str | None) -> str:
-    return " ".join((text or "").split())
+    return " ".join(_lines(text).split())
 
 
 def _lines(text: str | None) -> str:
-    return (text or "").replace("\r\n", "\n").replace("\r", "\n").strip()
+    text = (text or "").replace("\r\n", "\n").replace("\r", "\n")
+    # Nothing that cannot be seen: PostgreSQL stores no NUL.
+    return "".join(char for char in text if char in "\n\t" or (char >= " " and char != "\x7f")).strip()
 
 
 class NotifyingForm(Form):  # type: ignore[misc]  # untyped
@@ -62,9 +65,9 @@ class NotifyingForm(Form):  # type: ignore[misc]  # untyped
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # In the language of whoever opens the dialog.
-        labels = {"subject": "Subject", "body": "Description", "silent": "Don’t notify others"}
-        for name, text in labels.items():
-            self[name].label.text = gettext(text)
+        self.subject.label.text = gettext("Subject")
+        self.body.label.text = gettext("Description")
+        self.silent.label.text = gettext("Don’t notify others")
 
 
 class NotifyingAction(Action):
@@ -77,6 +80,15 @@ class NotifyingAction(Action):
     form: ClassVar[Any] = NotifyingForm
     notify_type: ClassVar[type[MessageType]] = ActionMessage
     """The declared type of the message. It is made with ``headline`` and ``text``."""
+
+    @classmethod
+    def check(cls) -> None:
+        """Refuse a form that does not ask what is to be told."""
+        if not (isinstance(cls.form, type) and issubclass(cls.form, NotifyingForm)):
+            raise ConfigurationError(
+                f"{cls.__qualname__}.form must be a subclass of NotifyingForm, got {cls.form!r}. Derive it from "
+                "flask_notify.actions.notifying.NotifyingForm, or the action from Action."
+            )
 
     def get_notify_subject(self, ar: ActionRequest, row: Any) -> str | None:  # noqa: ARG002  # for subclasses
         """Return what the subject begins as. None suppresses: nobody is told unless the user writes one.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from werkzeug.datastructures import MultiDict
-from wtforms import FieldList, Form, FormField
+from wtforms import FieldList, Form, FormField, i18n
 
 from ..errors import InvalidParameters, UnknownParameter
-from ..language import gettext
+from ..language import current_language, gettext
 
 Answers: TypeAlias = "Mapping[str, bool | str] | bool | None"
 """Answers by the uid of the question: True, False, "yes" or "no". Or one for all questions."""
@@ -96,7 +97,7 @@ def check_names(action: Any, params: Mapping[str, Any]) -> None:
 
 def fill(action: Any, initial: Mapping[str, Any]) -> Form | None:
     """Return an action's form as its dialog begins."""
-    return None if action.form is None else action.form(data=dict(initial))
+    return None if action.form is None else _make(action.form, data=dict(initial))
 
 
 def validate(action: Any, params: Mapping[str, Any], initial: Mapping[str, Any]) -> Form | None:
@@ -110,10 +111,10 @@ def validate(action: Any, params: Mapping[str, Any], initial: Mapping[str, Any])
         return None
     form: Form
     if isinstance(params, MultiDict):
-        form = action.form(formdata=params, data=dict(initial))
+        form = _make(action.form, formdata=params, data=dict(initial))
     else:
         given = {**initial, **params}
-        form = action.form(data=given)
+        form = _make(action.form, data=given)
         for name in given.keys() & form._fields.keys():
             _mark_as_given(form[name])
     if not form.validate():
@@ -123,6 +124,23 @@ def validate(action: Any, params: Mapping[str, Any], initial: Mapping[str, Any])
             form,
         )
     return form
+
+
+def _make(kind: type[Form], **given: Any) -> Form:
+    """Return a form whose own errors are told in the current language, unless it has chosen its languages itself."""
+    language = current_language().replace("-", "_")
+    if getattr(kind.Meta, "locales", False) is False and _is_translated(language):
+        given["meta"] = {"locales": [language]}
+    return kind(**given)
+
+
+@lru_cache(maxsize=64)
+def _is_translated(language: str) -> bool:
+    try:
+        i18n.get_builtin_gnu_translations([language])
+    except OSError:
+        return False
+    return True
 
 
 def _mark_as_given(field: Any) -> None:

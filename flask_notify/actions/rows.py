@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper, Session
 
-from ..errors import RowNotFound
+from ..errors import ConfigurationError, RowNotFound
 from .parameters import need_a_row
 
 MAX_ROWS = 10_000
@@ -102,6 +102,11 @@ def _find(session: Session, ar: Any, mapper: Mapper[Any], keys: Sequence[Any], *
             # What the session has read before may have changed until the lock was had.
             some = some.execution_options(populate_existing=True)
         for row in session.scalars(some).unique():
+            if not isinstance(row, mapper.class_):
+                raise ConfigurationError(
+                    f"{type(ar.action).__qualname__}.get_query() must return a select() of {mapper.class_.__name__}, "
+                    f"got one of {row!r:.100}. Begin with select({mapper.class_.__name__})."
+                )
             found[inspect(row).identity[0]] = row
     judge = getattr(mapper.class_, "visible_to", None)
     if judge is None or not found:

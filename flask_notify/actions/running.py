@@ -179,7 +179,8 @@ class ActionRunner:
             with recipient.acting_as(request.user), savepoint(self.notify.db.session(), *mapped):
                 self._do(request)
         except _Failed:
-            pass
+            if request.response.message is None and not request.response.errors:
+                request.response.update(success=False, message=gettext("This did not work. Nothing was changed."))
         return request.response
 
     def _do(self, request: ActionRequest) -> None:

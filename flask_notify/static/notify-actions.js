@@ -59,8 +59,9 @@ async function send(form, button, data) {
 /** @param {any} form @param {any} button @param {any} data @param {any} again @returns {Promise<any>} */
 async function ask(form, button, data, again = true) {
   const url = address(form, button), post = form.getAttribute("method") === "post";
-  if (!post) url.search = String(new URLSearchParams(data));
-  const sent = post ? { method: "POST", body: data } : {};
+  const query = new URLSearchParams(data);
+  if (!post) url.search = String(query);
+  const sent = post && { method: "POST", body: form.getAttribute("enctype") ? data : query };
   const response = await fetch(url, { ...sent, headers, redirect: "manual", signal: AbortSignal.timeout(PATIENCE) }).catch(
     (error) => tell([error.name === "TimeoutError" ? say.late : say.offline, "error"]),
   );
@@ -106,7 +107,7 @@ async function carryOut(answer, form) {
   if (reload) location.reload();
   else if (answer.refresh) await refresh();
   if (here) location.assign(url);
-  // Only to a host that the server allows.
+  // To hosts that the server allows.
   if (other && [location.host, ...say.hosts.split(" ")].includes(other.host)) window.open(other, "_blank", "noopener");
   // The live values follow: notify.js polls when a page resumes.
   document.dispatchEvent(new Event("resume"));
@@ -194,7 +195,7 @@ function tell([text, kind]) {
   if (!text) return;
   const toast = make("div", `notify-toast notify-toast-${kind}`), close = make("button", "notify-toast-close", "×");
   const vanish = () => {
-    // Not while somebody reads it, or is about to press its button.
+    // Not while somebody reads or dismisses it.
     if (document.hidden || toast.matches(":hover, :focus-within")) setTimeout(vanish, 1_000);
     else toast.remove();
   };

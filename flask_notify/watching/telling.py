@@ -105,13 +105,13 @@ class _Telling:
         stored = watch_rows.watchers_of(self._connection(), self.models, targets)
         self._forget_predecessors({target for target, kind in objects.items() if kind == "created"}, stored)
         watching = self._with_pending(stored)
-        referred = Referred(self.session, (one.change for one in news))
+        observed = [(one, named) for one in news if (named := self._observers(one, watching)) != []]
+        referred = Referred(self.session, (one.change for one, _ in observed))
         at_once: list[tuple[Outgoing, Sequence[Recipient]]] = []
-        for one in news:
-            named = self._observers(one, watching)
+        for one, named in observed:
             if isinstance(named, SelectBase) or len(named) > self.settings.inline_recipients:
                 self._record(self._outgoing(one, referred), named)
-            elif named:
+            else:
                 at_once.append((self._outgoing(one, referred), named))
         sending.send_inline(self.session, self.models, at_once)
         gone = {target for target, kind in objects.items() if kind == "deleted"}

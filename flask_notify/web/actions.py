@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from flask import Blueprint, abort, current_app, flash, got_request_exception, jsonify, redirect, request, url_for
@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from ..actions.parameters import NEXT, RESERVED, ROW, read
+from ..actions.parameters import NEXT, RESERVED, ROW, check_names, read
 from ..actions.request import ActionRequest
 from ..actions.running import ActionRunner
 from ..errors import ActionRefused, InvalidParameters, RowNotFound, UnknownAction, UnknownParameter
@@ -26,7 +26,6 @@ from .csrf import protected
 from .poll import current_recipient
 
 _NAME = "string(maxlength=64)"
-_REFUSALS = (UnknownAction, RowNotFound, ActionRefused, UnknownParameter)
 _log = logging.getLogger("flask_notify.actions")
 
 
@@ -69,31 +68,27 @@ def _guarded(
     """Answer, with what can go wrong told as the user can understand it; nothing is kept then."""
     try:
         asked = _asked(name, fields)
-        return answer(_request(user, asked), asked)
-    except _REFUSALS as error:
-        return _refuse(*_refusal(error))
+        ar = _request(user, asked)
+    except (UnknownAction, UnknownParameter) as error:
+        unknown = isinstance(error, UnknownAction)
+        return _refuse(404, gettext("There is no such action.")) if unknown else _refuse(400, str(error))
+    try:
+        return answer(ar, asked)
+    except RowNotFound:
+        return _refuse(404, gettext("What this is about does not exist, or not any more."))
+    except ActionRefused:
+        return _refuse(403, gettext("You may not do this."))
     except HTTPException as error:
         return _pass_on(error)
     except Exception as error:  # noqa: BLE001  # whatever an action raises: the page must not see it
         return _fail(name, error)
 
 
-def _refusal(error: Exception) -> tuple[int, str]:
-    """Return the status of an answer, and what to tell the user."""
-    if isinstance(error, UnknownAction):
-        return 404, gettext("There is no such action.")
-    if isinstance(error, RowNotFound):
-        return 404, gettext("What this is about does not exist, or not any more.")
-    if isinstance(error, ActionRefused):
-        return 403, gettext("You may not do this.")
-    return 400, str(error)
-
-
 def _open(ar: ActionRequest, asked: Asked) -> ResponseReturnValue:
     try:
         dialog = _runner().open(ar)
     except InvalidParameters as error:  # no row was selected
-        return _show_wrong(asked, error)
+        return _tell_wrong(asked, error.errors)
     return show_dialog(asked, dialog.form)
 
 
@@ -103,20 +98,24 @@ def _carry_out(ar: ActionRequest, asked: Asked) -> ResponseReturnValue:
         response = _runner().run(ar)
     except InvalidParameters as error:
         session.rollback()
-        return _show_wrong(asked, error)
+        # What it runs may have been given wrong parameters, too: that is not what its own form asks for.
+        own = error.form is not None and ar.form is None and type(error.form) is asked.action.form
+        return show_dialog(asked, error.form, error.errors) if own else _tell_wrong(asked, error.errors)
     if response.failed or response.xcallback is not None:
         session.rollback()
     else:
         session.commit()
-    if response.errors:
-        return show_dialog(asked, ar.form, response.errors, response.to_json().get("message"))
-    return show_response(asked, response, ar.form)
+    if not response.errors:
+        return show_response(asked, response, ar.form)
+    message: str | None = response.to_json().get("message")
+    if ar.form is None:
+        return _tell_wrong(asked, {"": [message or ""], **response.errors})
+    return show_dialog(asked, ar.form, response.errors, message)
 
 
-def _show_wrong(asked: Asked, error: InvalidParameters) -> ResponseReturnValue:
-    if error.form is not None:
-        return show_dialog(asked, error.form, error.errors)
-    text = " ".join(text for texts in error.errors.values() for text in texts)
+def _tell_wrong(asked: Asked, errors: Mapping[str, Sequence[str]]) -> ResponseReturnValue:
+    """Answer what is wrong where no form has a place for it."""
+    text = "\n".join(text for texts in errors.values() for text in texts if text)
     if wants_json():
         return _as_json(422, text)
     flash(text, "error")
@@ -134,6 +133,7 @@ def _asked(name: str, fields: MultiDict[str, Any]) -> Asked:
 
 
 def _request(user: RecipientMixin, asked: Asked) -> ActionRequest:
+    check_names(asked.action, asked.sent.params)
     asking = _runner().request(user=user, answers=asked.sent.answers, renderer=renderer())
     return asking.spawn((asked.action, asked.sent.rows), params=asked.sent.params)
 

@@ -10,11 +10,11 @@ import pytest
 from markupsafe import Markup
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
-from wtforms import StringField
+from wtforms import Form, StringField
 
 from flask_notify import ActionRequest, MessageType, NotifyingAction
 from flask_notify.actions.notifying import NotifyingForm
-from flask_notify.errors import InvalidParameters
+from flask_notify.errors import ConfigurationError, InvalidParameters
 from tests.actions.forum import Forum
 
 pytestmark = pytest.mark.databases("sqlite")
@@ -345,3 +345,19 @@ def test_what_an_action_sends_by_itself_has_its_user_as_the_doer(forum: Forum, n
     forum.session.commit()
 
     assert [len(messages_of(forum, user)) for user in (ann, bob)] == [0, 1]
+
+
+@ALL
+def test_what_cannot_be_seen_is_left_out_of_what_others_are_told(forum: Forum) -> None:
+    ann, bob = forum.user("ann"), forum.user("bob")
+    params = {"subject": "O\0ver\x07 ", "body": "a\0\n\tb"}
+
+    forum.CloseThread.run_for(forum.thread(ann), user=ann, answers=True, params=params)
+    forum.session.commit()
+
+    assert [(message.subject, message.body) for message in messages_of(forum, bob)] == [("Over", "a\n\tb")]
+
+
+def test_a_form_that_does_not_ask_what_is_told_is_refused(notifying: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"form must be a subclass of NotifyingForm"):
+        notifying(form=type("Other", (Form,), {}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import flask_babel
 import pytest
 from sqlalchemy import String, Uuid, select
 from wtforms import FieldList, Form, FormField, IntegerField, SelectField, StringField
@@ -12,7 +13,14 @@ from wtforms.validators import InputRequired
 
 from flask_notify import Action, ActionRequest
 from flask_notify.actions.rows import MAX_ROWS
-from flask_notify.errors import ActionRefused, InvalidParameters, InvalidResponse, RowNotFound, UnknownParameter
+from flask_notify.errors import (
+    ActionRefused,
+    ConfigurationError,
+    InvalidParameters,
+    InvalidResponse,
+    RowNotFound,
+    UnknownParameter,
+)
 from tests.actions.forum import Forum
 from tests.recording import recorded
 from tests.servers import Database
@@ -370,3 +378,41 @@ def test_an_answer_is_yes_or_no(forum: Forum, answer: Any) -> None:
 
     with pytest.raises(UnknownParameter, match="True, False, 'yes' or 'no'"):
         forum.CloseThread.run_for(forum.thread(ann), user=ann, answers={"close": answer})
+
+
+@SQLITE
+def test_errors_of_a_form_are_told_in_the_user_s_language(forum: Forum) -> None:
+    flask_babel.Babel(forum.site.app, locale_selector=lambda: "de")
+    ann = forum.user("ann")
+    thread = forum.thread(ann)
+
+    with pytest.raises(InvalidParameters) as invalid:
+        forum.MoveThread.run_for(thread, user=ann, params={"topic": "x" * 21})
+
+    assert invalid.value.errors == {"topic": ["Feld kann nicht länger als 20 Zeichen sein."]}
+
+
+@SQLITE
+def test_a_query_for_something_else_is_told_so(forum: Forum) -> None:
+    class Wrong(Free):
+        target = forum.Thread
+
+        def get_query(self, ar: ActionRequest) -> Any:  # noqa: ARG002
+            return select(forum.Thread.title)
+
+    forum.site.notify.action(Wrong)
+    thread = forum.thread(forum.user("ann"))
+
+    with pytest.raises(ConfigurationError, match=r"Wrong\.get_query\(\) must return a select\(\) of Thread"):
+        Wrong.run_for(thread, user=None)
+
+
+@SQLITE
+def test_an_action_that_fails_without_a_word_is_told_to_the_user_all_the_same(forum: Forum) -> None:
+    class Silent(Free):
+        def run(self, ar: ActionRequest, *rows: Any) -> None:  # noqa: ARG002
+            ar.error()
+
+    forum.site.notify.action(Silent)
+
+    assert Silent.run_for(user=None).message == "This did not work. Nothing was changed."

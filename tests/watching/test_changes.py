@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
+from flask_notify import WatchableMixin
+from tests.apps import Site
 from tests.concurrency.messages import check_counts
 from tests.watching.board import Board
 
@@ -255,3 +259,59 @@ def test_several_parts_of_one_owner_are_one_message_that_counts_them(board: Boar
     (message,) = board.messages("bob")
     assert (message.count, board.bob.unread_message_count) == (3, 1)
     check_counts(board.site)
+
+
+def test_a_part_that_is_deleted_is_told_to_the_watchers_of_its_owner(board: Board, post: Any) -> None:
+    comment = board.Comment(text="Hm", post=post)
+    board.session.add(comment)
+    board.session.commit()
+    board.bob.mark_all_seen()
+    board.session.commit()
+    key = comment.id
+    board.session.expunge_all()
+    board.session.delete(board.session.get_one(board.Comment, key))
+    board.session.commit()
+
+    assert board.told("bob")[1:] == ["A comment on Plan was deleted"]
+
+
+def test_nobody_who_watches_costs_one_statement(board: Board, post: Any) -> None:
+    board.session.execute(board.site.notify.models.watch.delete())
+    board.session.commit()
+    asked: list[str] = []
+    post.author = board.cem
+    board.session.flush()
+    event.listen(board.site.db.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    board.session.commit()
+
+    assert len(asked) == 1, asked
+
+
+def test_users_can_be_watched_too(build: Callable[..., Site]) -> None:
+    site = build(tables=False)
+
+    class Person(WatchableMixin, site.User):  # type: ignore[misc, name-defined]
+        __watch__ = ("name",)
+
+    site.create_tables()
+    with site.app.app_context():
+        session = site.db.session
+        ann, bob = Person(name="ann"), Person(name="bob")
+        session.add_all([ann, bob])
+        session.commit()
+        ann.watch(bob)
+        session.commit()
+        ann.name = "Ann"
+        session.commit()
+
+        assert [message.subject for message in bob.messages_received] == ["Ann was modified"]
+
+
+def test_recipients_choose_how_they_are_told_of_changes_as_of_any_type(board: Board, post: Any) -> None:
+    assert "Changes" in board.site.client(board.keys["bob"]).get("/preferences").text
+    board.bob.set_mail_mode("silent", type="change")
+    board.session.commit()
+    post.title = "B"
+    board.session.commit()
+
+    assert (board.told("bob"), board.told("cem")) == ([], ["B was modified"])

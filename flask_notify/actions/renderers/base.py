@@ -215,7 +215,7 @@ class BaseRenderer(ABC):
         return self.action_button(ar, type(ar.action), row, label=label)
 
     def ar2button(self, ar: Any, *, label: str | None = None) -> Any:
-        """Return a button that runs the request itself, on its own row. Permission is asked when it is run."""
+        """Return a button that runs the request itself, on its own row, likewise."""
         with _visiting():
             return self.draw_button(own_button_of(ar, label))
 

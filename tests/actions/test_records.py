@@ -186,7 +186,13 @@ def test_an_instance_that_is_not_stored_has_a_record_too(salon: Salon) -> None:
 
     assert (record["id"], record["data"]["id"], record["data"]["text"]) == (None, None, "Black.")
     assert record["data"]["thread"] == {"id": 1, "text": "Tea & <biscuits>"}
-    assert ar.data_record(salon.Thread(title="Milk"), navinfo=True)["navinfo"]["recno"] == 0
+
+
+@pytest.mark.databases("sqlite")
+def test_an_instance_that_is_not_stored_has_no_place(salon: Salon) -> None:
+    record = salon.ask().data_record(salon.Thread(title="Milk"), navinfo=True)
+
+    assert record["navinfo"] == {"first": 1, "prev": None, "next": None, "last": 12, "recno": 0, "count": 3}
 
 
 @pytest.fixture(name="Letter")

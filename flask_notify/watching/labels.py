@@ -9,6 +9,9 @@ from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import DetachedInstanceError, ObjectDeletedError
 
+from ..language import gettext
+from ..message_types import name_of
+from ..recipient import RecipientMixin
 from .changes import Noticed, Unknown
 
 _BATCH = 1_000
@@ -19,7 +22,8 @@ def label_of(instance: Any) -> str:
     """Return what an object is called, in one line.
 
     It is what ``str()`` makes of it, where its class says so. Else what it has as ``display_name``,
-    ``username``, ``name`` or ``title``, and at last its model and key: "Post 3".
+    ``username``, ``name`` or ``title``, and at last its model and key: "Post 3". A user is called as
+    everywhere: what ``str()`` makes of one may not be meant for others.
     """
     if instance is None:
         return ""
@@ -30,7 +34,17 @@ def label_of(instance: Any) -> str:
         return _by_key(instance)
 
 
+def doer_of(user: Any) -> str:
+    """Return what whoever has done something is called, also one who has deleted their own account with it."""
+    try:
+        return name_of(user)
+    except (DetachedInstanceError, ObjectDeletedError):
+        return gettext("somebody")
+
+
 def _name(instance: Any) -> str:
+    if isinstance(instance, RecipientMixin):
+        return name_of(instance)
     kind: Any = type(instance)
     if kind.__str__ is not object.__str__:
         return str(instance)

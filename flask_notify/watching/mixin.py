@@ -11,10 +11,10 @@ from markupsafe import Markup
 from .. import preferences, recipient, watches
 from ..errors import ConfigurationError
 from ..language import gettext
-from ..message_types import name_of
 from ..models import Models
 from ..rules import MailMode
 from .changes import Change
+from .labels import doer_of
 from .noticing import listen
 from .telling import read_in_bulk, tell
 
@@ -143,7 +143,7 @@ def _subject(doer: Any, change: Change) -> str:
             "modified": gettext("%(object)s was modified", object=change.label),
             "deleted": gettext("%(object)s was deleted", object=change.label),
         }[change.kind]
-    user = name_of(doer)
+    user = doer_of(doer)
     return {
         "created": gettext("%(user)s created %(object)s", user=user, object=change.label),
         "modified": gettext("%(user)s modified %(object)s", user=user, object=change.label),
@@ -154,7 +154,7 @@ def _subject(doer: Any, change: Change) -> str:
 def _sentence(doer: Any, change: Change) -> str:
     if doer is None:
         return gettext("%(object)s has been modified:", object=change.label)
-    return gettext("%(object)s has been modified by %(user)s:", object=change.label, user=name_of(doer))
+    return gettext("%(object)s has been modified by %(user)s:", object=change.label, user=doer_of(doer))
 
 
 def _models_of(instance: Any) -> Models:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.orm.state import InstanceState
 
-from . import inbox
+from . import detour, inbox
 from .errors import EmittedTooLate, TransactionFailed
 from .inbox import Inboxes
 from .models import Models, RecipientKey
@@ -333,6 +333,8 @@ def key_of(recipient: Any) -> RecipientKey | None:
 
 def session_of(models: Models, recipient: Any) -> Session:
     """Return the session that a user is in, else the application's current one."""
+    if (session := detour.session_for(models)) is not None:
+        return session
     if isinstance(recipient, ByKey):
         return models.db.session()
     return Session.object_session(recipient) or models.db.session()

@@ -52,6 +52,12 @@ def gettext(text: str, **values: Any) -> str:
     return text % values if values else text
 
 
+def translated(text: str) -> str:
+    """Return one of the application's texts in the current language, with nothing put into it."""
+    babel = _babel()
+    return text if babel is None else str(babel.gettext(text))
+
+
 def ngettext(one: str, many: str, num: int, **values: Any) -> str:
     """Return one of two texts, as the number demands in the current language; it is their value ``num``."""
     domain = _domain()

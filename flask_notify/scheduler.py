@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from types import FrameType
 
@@ -203,11 +204,13 @@ def run(app: Flask, tell: Callable[[str], object]) -> None:
 
     What is in hand is finished first. A second signal ends it at once.
     """
-    told = Event()
+    # Not an Event: the handler may come while this thread has the lock that setting one takes, and
+    # would wait for it for ever. This queue is made to be filled by handlers.
+    told: SimpleQueue[int] = SimpleQueue()
 
     def end(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        told.set()
+        told.put(number)
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     scheduler = Scheduler(app, tell=tell)
@@ -218,8 +221,10 @@ def run(app: Flask, tell: Callable[[str], object]) -> None:
         scheduler.start()
         # Not for ever at once: the system may hand a signal to another thread, and Python's handler
         # runs when this one wakes.
-        while not told.wait(1):
-            pass
+        while True:
+            with suppress(Empty):
+                told.get(timeout=1)
+                break
         tell("ends after what is in hand")
     finally:
         scheduler.stop()

@@ -6,16 +6,18 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import new_class
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
 from flask_login import LoginManager, UserMixin, login_user, logout_user
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, Integer, String, Uuid
+from sqlalchemy.event import registry as event_registry
 from sqlalchemy.orm import DeclarativeBase, DeclarativeBaseNoMeta
 
 from flask_notify import Notify, RecipientMixin
+from flask_notify.recipient import find_models
 
 KEYS: dict[str, Callable[[], dict[str, Any]]] = {
     "integer": lambda: {"type_": Integer()},
@@ -35,6 +37,7 @@ class Site:
     db: SQLAlchemy
     notify: Notify
     User: Any
+    models: ModelSet | None = None
 
     def create_tables(self) -> None:
         """Create all tables."""
@@ -79,6 +82,9 @@ class Site:
         with self.app.app_context():
             for engine in self.db.engines.values():
                 engine.dispose()
+        if self.models is not None:
+            self.models.give_back()
+            self.models = None
 
 
 def make_app(
@@ -105,14 +111,77 @@ def make_app(
         TESTING=True,
         **config,
     )
-    db = make_db(base)
-    notify = Notify(db=db)
-    User = make_user_model(db, key, attributes or {})
-    db.init_app(app)
+    models = ModelSet(key, base, attributes) if attributes else ModelSet.take(key, base)
+    notify = Notify(db=models.db)
+    models.db.init_app(app)
     if login:
-        add_login(app, db, User)
+        add_login(app, models.db, models.User)
     notify.init_app(app)
-    return Site(app, db, notify, User)
+    return Site(app, models.db, notify, models.User, models)
+
+
+class ModelSet:
+    """A ``db`` and its user model.
+
+    To map the models is most of what an application of the tests costs, so a set serves one
+    application after the other, as the module-level ``db`` of an application factory does. It is
+    in one application at a time, and goes on to the next only if it is as it was made: one with
+    a further table, column, attribute, bind, listener of a session or session is not used again.
+    """
+
+    _free: ClassVar[dict[tuple[str, str], list[ModelSet]]] = {}
+
+    def __init__(self, key: str, base: str, attributes: Mapping[str, Any] | None = None) -> None:
+        self.db = make_db(base)
+        self.User = make_user_model(self.db, key, attributes or {})
+        self._kind = None if attributes else (key, base)
+        if self._kind is None:
+            return
+        found = find_models(self.db)
+        assert found is not None
+        self._built, self._clock = found, found.clock
+        self._registry: Any = self.User.registry
+        self._registry.configure()
+        self._as_made = self._look()
+
+    @classmethod
+    def take(cls, key: str, base: str) -> ModelSet:
+        """Return a set that no application uses."""
+        free = cls._free.setdefault((key, base), [])
+        return free.pop() if free else cls(key, base)
+
+    def give_back(self) -> None:
+        """Let another application have the set, if it is as it was made."""
+        if self._kind is None:
+            return
+        self._built.clock = self._clock
+        if self._look() == self._as_made:
+            self._free[self._kind].append(self)
+
+    def _look(self) -> dict[str, object]:
+        mapped = [mapper.class_ for mapper in self._registry.mappers]
+        session = self.db.session
+        factory = session.session_factory
+        heard = {id(target) for target in (session, factory, factory.class_, *self._registry.mappers, *mapped)}
+        return {
+            "db": _attributes(self.db),
+            "tables": {
+                (bind, table.name, column.name)
+                for bind, metadata in self.db.metadatas.items()
+                for table in metadata.tables.values()
+                for column in table.columns
+            },
+            "info": {name: id(value) for name, value in self.db.metadata.info.items()},
+            "built": _attributes(self._built),
+            "classes": {id(model): _attributes(model) for model in mapped},
+            # SQLAlchemy knows no other way to tell who listens.
+            "listeners": sorted(key for key in event_registry._key_to_collection if key[0] in heard),
+            "sessions": len(session.registry.registry),
+        }
+
+
+def _attributes(thing: object) -> dict[str, int]:
+    return {name: id(value) for name, value in vars(thing).items()}
 
 
 def make_db(base: str) -> SQLAlchemy:

@@ -1,64 +1,28 @@
-"""What people call objects."""
+"""What the objects are called to which changed foreign keys refer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import inspect, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import DetachedInstanceError, ObjectDeletedError
 
 from ..language import gettext
 from ..message_types import name_of
-from ..recipient import RecipientMixin
+from ..object_names import label_of
 from .changes import Noticed, Unknown
 
 _BATCH = 1_000
-_NAMES = ("display_name", "username", "name", "title")
-
-
-def label_of(instance: Any) -> str:
-    """Return what an object is called, in one line.
-
-    It is what ``str()`` makes of it, where its class says so. Else what it has as ``display_name``,
-    ``username``, ``name`` or ``title``, and at last its model and key: "Post 3". A user is called as
-    everywhere: what ``str()`` makes of one may not be meant for others.
-    """
-    if instance is None:
-        return ""
-    try:
-        return " ".join(_name(instance).split()) or _by_key(instance)
-    except (AttributeError, DetachedInstanceError, ObjectDeletedError):
-        # It is gone, or something is that it asks for its name.
-        return _by_key(instance)
 
 
 def doer_of(user: Any) -> str:
-    """Return what whoever has done something is called, also one who has deleted their own account with it."""
+    """Return what whoever has done something is called, also one of whom nothing can be read any more."""
     try:
         return name_of(user)
     except (DetachedInstanceError, ObjectDeletedError):
         return gettext("somebody")
-
-
-def _name(instance: Any) -> str:
-    if isinstance(instance, RecipientMixin):
-        return name_of(instance)
-    kind: Any = type(instance)
-    if kind.__str__ is not object.__str__:
-        return str(instance)
-    for attribute in _NAMES:
-        name = getattr(instance, attribute, None)
-        if isinstance(name, str) and name:
-            return name
-    return _by_key(instance)
-
-
-def _by_key(instance: Any) -> str:
-    state = inspect(instance)
-    key = "" if not state.identity else f" {state.identity[0]}"
-    return f"{state.mapper.class_.__name__}{key}"
 
 
 class Referred:

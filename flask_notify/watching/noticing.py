@@ -15,9 +15,9 @@ from sqlalchemy.orm.state import InstanceState
 
 from .. import emission, recipient
 from ..errors import ConfigurationError
+from ..object_names import label_of
 from .changes import Noticed, Unknown
 from .fields import Field, fields_of
-from .labels import label_of
 
 Teller = emission.Teller
 

@@ -10,9 +10,10 @@ from enum import Enum
 from typing import Any
 
 from ..language import gettext, ngettext, say_date, say_moment
+from ..object_names import label_of
 from .changes import Change, FieldChange, Noticed, Unknown
 from .fields import Field
-from .labels import Referred, label_of
+from .labels import Referred
 
 LONG = 80
 """Characters from which on a text is told by the lines that have changed."""

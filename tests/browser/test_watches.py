@@ -28,10 +28,8 @@ PAGE = """<!doctype html><html lang="en"><head><meta name="viewport" content="wi
 </main></body></html>"""
 
 
-@pytest.fixture
-def stage(set_stage: Callable[..., Stage]) -> Stage:
-    """An application with two posts that can be watched."""
-    stage = set_stage()
+def add_posts(stage: Stage, template: str) -> Stage:
+    """Give an application two posts that can be watched, and a page that shows them."""
     db = stage.site.db
 
     class Post(WatchableMixin, db.Model):  # type: ignore[misc,name-defined]  # a class that is made at run time
@@ -42,12 +40,18 @@ def stage(set_stage: Callable[..., Stage]) -> Stage:
 
     @stage.site.app.get("/posts")
     def posts() -> str:
-        return render_template_string(PAGE, posts=list(db.session.scalars(db.select(Post).order_by(Post.id))))
+        return render_template_string(template, posts=list(db.session.scalars(db.select(Post).order_by(Post.id))))
 
     with stage.site.app.app_context():
         db.session.add_all([Post(title="First"), Post(title="Second")])
         db.session.commit()
     return stage
+
+
+@pytest.fixture
+def stage(set_stage: Callable[..., Stage]) -> Stage:
+    """An application with two posts that can be watched."""
+    return add_posts(set_stage(), PAGE)
 
 
 def state(stage: Stage, visitor: Visitor) -> tuple[bool, bool]:

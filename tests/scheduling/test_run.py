@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from sqlalchemy import func, insert, select
 from flask_notify.leases import holder
 from tests.apps import Site
 from tests.scheduling.application import Rendered
+from tests.scheduling.interrupted import STEPS
 from tests.scheduling.process import Held, Process
 from tests.servers import Database
 from tests.servers.smtp import SMTPServer
@@ -146,6 +148,15 @@ def test_a_second_signal_ends_it_at_once(site: Site, run: Run, held: Held) -> No
 
     assert scheduler.wait() == -signal.SIGTERM
     assert copies(site) == []
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.usefixtures("site")
+def test_sigterm_ends_it_at_whatever_line_it_comes(start: Callable[..., Process]) -> None:
+    process = start(sys.executable, "-m", "tests.scheduling.interrupted")
+
+    assert process.wait() == 0
+    assert process.lines == [f"ended, told at line {step}" for step in range(1, STEPS + 1)]
 
 
 def test_another_takes_over_within_seconds_from_one_that_was_killed(site: Site, run: Run, held: Held) -> None:

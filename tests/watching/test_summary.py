@@ -9,7 +9,7 @@ import pytest
 from flask_babel import Babel
 from sqlalchemy import event, select
 
-from flask_notify.watching.labels import label_of
+from flask_notify.object_names import label_of
 from tests.watching.board import Board, Colour, State, make_board
 
 

@@ -16,7 +16,7 @@ from ..rules import MailMode
 from .changes import Change
 from .labels import doer_of
 from .noticing import listen
-from .telling import read_in_bulk, tell
+from .telling import read_in_bulk, tell, watchers_of
 
 
 class WatchableMixin:
@@ -83,7 +83,7 @@ class WatchableMixin:
     @property
     def watchers(self) -> list[Any]:
         """The users who watch this object and have not muted it, with what waits for the commit."""
-        return watches.watchers(_models_of(self), self)
+        return watchers_of(_models_of(self), self)
 
     def get_change_subject(self, doer: Any, change: Change) -> str | None:
         """Return what is told in one line, in the language that is current. Override it to say something else.
@@ -120,9 +120,9 @@ class WatchableMixin:
         told, whoever is returned.
         """
         models = _models_of(self)
-        own = watches.watchers(models, self)
+        own = watchers_of(models, self)
         owner = self.get_change_owner()
-        return own if own or owner is self or owner is None else watches.watchers(models, owner)
+        return own if own or owner is self or owner is None else watchers_of(models, owner)
 
     def get_notify_message_type(self) -> str | None:
         """Return the name of the type that the message is of, ``change`` or a subclass's; None to tell nobody."""

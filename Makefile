@@ -8,7 +8,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-matrix test-min test-sqlalchemy20 bench bench-fanout bench-digest bench-expiry lint format types types-js docs clean
+.PHONY: help demo test test-fast test-matrix test-min test-sqlalchemy20 bench bench-fanout bench-digest bench-expiry bench-logging lint format types types-js pictures docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -56,6 +56,9 @@ bench: $(VENV)/installed-bench ## the speed of a poll beside others', written in
 bench-fanout bench-digest bench-expiry: bench-%: $(VENV)/installed-bench ## telling many, mails and expiry likewise
 	$(BIN)/python benchmarks/$*.py $(ARGS)
 
+bench-logging: $(VENV)/installed-bench ## a record that does not notify likewise
+	$(BIN)/python benchmarks/logging_handler.py $(ARGS)
+
 lint: $(VENV)/installed-lint ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -69,6 +72,9 @@ types: $(VENV)/installed-lint $(VENV)/installed-test ## mypy
 
 types-js: node_modules/.package-lock.json ## the types of the page's script
 	npm run types
+
+pictures: $(VENV)/installed-test ## the documentation's pictures, made anew by the browser tests
+	PICTURES=1 $(BIN)/python -m pytest --databases sqlite -k picture $(ARGS)
 
 docs: $(VENV)/installed-docs ## the documentation, into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html

@@ -13,13 +13,13 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.orm.state import InstanceState
 
-from . import inbox
+from . import detour, inbox
 from .errors import EmittedTooLate, TransactionFailed
 from .inbox import Inboxes
 from .models import Models, RecipientKey
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _KEY = "flask_notify"
+_MOST_ROUNDS = 100
 
 
 @dataclass(frozen=True)
@@ -81,27 +82,35 @@ class Change(ABC):
 class Box:
     """What one transaction of a session has collected."""
 
-    __slots__ = ("afterwards", "changes", "commits", "failure", "marks", "stamped", "written")
+    __slots__ = ("afterwards", "changes", "commits", "failure", "marks", "notices", "stamped", "stamping", "written")
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
-        # How much there was, of changes and of later work, when each open savepoint began.
-        self.marks: dict[SessionTransaction, tuple[int, int]] = {}
+        # What was noticed, each with who makes emissions of it before the stamp.
+        self.notices: list[tuple[Teller, Any]] = []
+        # How much there was of changes, later work and notices, when each open savepoint began.
+        self.marks: dict[SessionTransaction, tuple[int, int, int]] = {}
         # Commits in progress: one that finds open savepoints commits these first.
         self.commits = 0
         self.stamped = False
+        self.stamping = False
         self.failure: BaseException | None = None
         self.written: list[Change] = []
         # What is to be done once the commit has happened.
         self.afterwards: list[Callable[[], None]] = []
 
 
-def collect(change: Change) -> None:
-    """Keep a change until the recipient's session commits; a rollback drops it.
+Teller: TypeAlias = Callable[[Session, "list[Any]"], None]
+"""Emits, when a transaction is about to be stamped, what follows from all that was noticed in it for this teller."""
 
+
+def collect(change: Change, session: Session | None = None) -> None:
+    """Keep a change until a session commits; a rollback drops it.
+
+    :param session: by default the recipient's.
     :raises EmittedTooLate: if the transaction has been stamped already.
     """
-    box = _box_of(session_of(change.models, change.recipient))
+    box = _box_of(session or session_of(change.models, change.recipient))
     if box.stamped:
         raise EmittedTooLate(
             "Notifications are written when the transaction is about to commit, and this one "
@@ -109,6 +118,24 @@ def collect(change: Change) -> None:
             "in a 'before_flush' listener instead of one that runs during the commit."
         )
     box.changes.append(change)
+
+
+def notice(session: Session, teller: Teller, record: Any) -> None:
+    """Keep something that has happened in a transaction until it commits; a rollback drops it.
+
+    At the outermost commit, after the flush, ``teller(session, records)`` is called once with
+    all that was noticed for it. What it emits is part of the same transaction.
+
+    :raises EmittedTooLate: if the transaction has been stamped already.
+    """
+    box = _box_of(session)
+    if box.stamped:
+        raise EmittedTooLate(
+            f"What changes is told when the transaction is about to commit, and {record!r} came after that, "
+            "expected it before. Change it before you call commit(), or in a 'before_flush' listener instead of "
+            "a 'before_commit' one."
+        )
+    box.notices.append((teller, record))
 
 
 def after_commit(session: Session, work: Callable[[], None]) -> None:
@@ -133,7 +160,7 @@ def pending(session: Session) -> list[Change]:
 
 def _open_box(session: Session) -> Box:
     box = session.info[_KEY] = Box()
-    box.marks.update(dict.fromkeys(_open_savepoints(session), (0, 0)))
+    box.marks.update(dict.fromkeys(_open_savepoints(session), (0, 0, 0)))
     return box
 
 
@@ -170,7 +197,7 @@ def _before_commit(session: Session) -> None:
 def _after_transaction_create(session: Session, transaction: SessionTransaction) -> None:
     box = session.info.get(_KEY)
     if box is not None and transaction.nested:
-        box.marks[transaction] = (len(box.changes), len(box.afterwards))
+        box.marks[transaction] = (len(box.changes), len(box.afterwards), len(box.notices))
 
 
 def _after_commit(session: Session) -> None:
@@ -201,6 +228,7 @@ def _after_transaction_end(session: Session, transaction: SessionTransaction) ->
         if mark is not None:  # not released, so rolled back
             del box.changes[mark[0] :]
             del box.afterwards[mark[1] :]
+            del box.notices[mark[2] :]
             box.commits = 0
         elif box.commits and not session.in_nested_transaction():
             # The outermost commit was called while this savepoint was open, and its own
@@ -214,11 +242,13 @@ def _stamp(session: Session, box: Box) -> None:
             "Writing the notifications of this transaction failed before, so that it cannot "
             "be committed. Call rollback() on the session, and repeat the whole transaction."
         ) from box.failure
-    if box.stamped:
+    if box.stamped or box.stamping:  # who is asked what to tell may have used a savepoint
         return
+    box.stamping = True
     try:
-        if box.changes:
-            session.flush()
+        # Whether anything was emitted or not: what this flush writes may be worth telling.
+        session.flush()
+        _tell(session, box)
         box.stamped = True  # what is emitted from here on, nobody would write
         if box.changes:
             for models in {change.models for change in box.changes}:
@@ -227,6 +257,24 @@ def _stamp(session: Session, box: Box) -> None:
     except BaseException as error:
         box.failure = error
         raise
+
+
+def _tell(session: Session, box: Box) -> None:
+    """Let those who noticed something emit what follows from it."""
+    for _ in range(_MOST_ROUNDS):
+        if not box.notices:
+            return
+        noticed: dict[Teller, list[Any]] = {}
+        for teller, record in box.notices:
+            noticed.setdefault(teller, []).append(record)
+        box.notices.clear()
+        for teller, records in noticed.items():
+            teller(session, records)
+        session.flush()  # the application's own code was asked, and may have written something
+    raise TransactionFailed(
+        f"What is told of changes must not change anything itself without end, got changes in {_MOST_ROUNDS} rounds. "
+        "Look for a hook that writes to a watched object each time it is asked."
+    )
 
 
 def _write(session: Session, models: Models, changes: Sequence[Change]) -> list[Change]:
@@ -285,6 +333,8 @@ def key_of(recipient: Any) -> RecipientKey | None:
 
 def session_of(models: Models, recipient: Any) -> Session:
     """Return the session that a user is in, else the application's current one."""
+    if (session := detour.session_for(models)) is not None:
+        return session
     if isinstance(recipient, ByKey):
         return models.db.session()
     return Session.object_session(recipient) or models.db.session()

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from flask import Blueprint, Flask, current_app
 from werkzeug.local import LocalProxy
 
-from . import emission, fanout, recipient, scheduler, sending
+from . import emission, fanout, log_messages, log_registry, recipient, scheduler, sending
+from .actions.declaring import Actions
+from .actions.notifying import ActionMessage
 from .cli import notify_cli
 from .config import Settings
 from .errors import ConfigurationError
@@ -19,7 +21,9 @@ from .message_types import MessageType, Registry
 from .models import Models
 from .outgoing import TextFunction
 from .web import (
+    actions,
     all_messages,
+    buttons,
     components,
     csrf,
     marking,
@@ -28,6 +32,7 @@ from .web import (
     private_messages,
     templating,
     unsubscribe,
+    watches,
 )
 from .web.fast_poll import CursorReader, FastPoll
 from .web.hooks import Hooks
@@ -61,7 +66,7 @@ class _Model:
         return getattr(notify.models, self._name)
 
 
-class Notify(Hooks):
+class Notify(log_registry.LogNotifications, Hooks, Actions):
     """Live notifications, messages and mail for a Flask application.
 
     .. code-block:: python
@@ -83,8 +88,10 @@ class Notify(Hooks):
     """
 
     def __init__(self, app: Flask | None = None, db: SQLAlchemy | None = None) -> None:
+        super().__init__()
         self._db = db
         self.message_types = Registry()
+        self.message_types.register(ActionMessage)
         emission.listen()
         if app is not None:
             self.init_app(app)
@@ -114,6 +121,7 @@ class Notify(Hooks):
             app.add_template_global(helper)
         app.shell_context_processor(lambda: {"notify": self})  # the models are there by Flask-SQLAlchemy
         app.cli.add_command(notify_cli)
+        log_registry.bind(app)
         prepare = _once(lambda: self._prepare(app, settings))
         app.wsgi_app = FastPoll(app.wsgi_app, prepare)  # type: ignore[method-assign]  # as Flask's documentation tells
 
@@ -155,6 +163,7 @@ class Notify(Hooks):
 
         :raises ConfigurationError: if another type has its name.
         """
+        log_messages.give_way(self.message_types, kind)
         self.message_types.register(kind)
         return kind
 
@@ -270,6 +279,11 @@ class Notify(Hooks):
 
 
 _TEMPLATE_HELPERS = (
+    buttons.action_button,
+    buttons.notify_action,
+    buttons.notify_actions_script,
+    buttons.notify_select,
+    buttons.obj2html,
     components.notify_inbox,
     components.notify_inbox_widget,
     templating.notify_badge,
@@ -277,6 +291,7 @@ _TEMPLATE_HELPERS = (
     templating.notify_script,
     templating.notify_style,
     templating.notify_text,
+    watches.notify_watch,
 )
 
 
@@ -293,7 +308,17 @@ def _blueprint() -> Blueprint:
         template_folder="templates",
     )
     blueprint.add_url_rule("/notifications", endpoint="poll", view_func=poll)
-    for module in (csrf, messages, marking, private_messages, all_messages, preferences, unsubscribe):
+    for module in (
+        actions,
+        csrf,
+        messages,
+        marking,
+        private_messages,
+        all_messages,
+        preferences,
+        unsubscribe,
+        watches,
+    ):
         module.add_routes(blueprint)
     return blueprint
 

@@ -38,13 +38,14 @@ _LATELY = 60
 _log = logging.getLogger("flask_notify")
 
 
-def record_query(models: Models, settings: Settings, types: Registry, one: Outgoing, keys: Any) -> int:
+def record_query(
+    models: Models, settings: Settings, types: Registry, one: Outgoing, keys: Any, session: Session
+) -> int:
     """Record a message for the recipients whom a query gives, in the caller's transaction.
 
     :param keys: a select of one column of keys, each once.
     :return: how many there are.
     """
-    session = models.db.session()
     fanout_id = _record(session, models, "message", one.dump())
     rows = keys.subquery()
     listed = select(literal(fanout_id), rows.c[0]).order_by(rows.c[0])
@@ -232,8 +233,8 @@ def _render(
 ) -> tuple[list[Copy], dict[RecipientKey, str]]:
     """Return the recipients' copies, and why there is none for those for whom rendering raised."""
     if one.is_the_same_for_all:
-        text = one.content.text_for(None)
-        return [Copy(one, key, text, pair) for key, pair in taken.items()], {}
+        same = one.content.text_for(None) or Text("")
+        return [Copy(one, key, same, pair) for key, pair in taken.items()], {}
     users = users_by_key(session, models, list(taken))
     languages = _languages(session, models, list(taken))
     copies: list[Copy] = []
@@ -242,12 +243,13 @@ def _render(
         try:
             with in_language(*languages.get(key, (None, None))):
                 allowed = bool(one.kind.allowed(user))
-                text = one.content.text_for(user) if allowed else Text("")
+                text = one.text_for(user, MailMode.OFTEN) if allowed else Text("")
         except Exception as error:  # noqa: BLE001  # whatever the application's code raises
             _log.exception("A message of the type %r could not be rendered for recipient %r", one.kind.name, key)
             parked[key] = _reason(error)
         else:
-            copies.append(Copy(one, key, text, taken[key], allowed))
+            if text is not None:
+                copies.append(Copy(one, key, text, taken[key], allowed))
     return copies, parked
 
 

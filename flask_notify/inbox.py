@@ -233,15 +233,15 @@ def count_messages(
     connection: Connection,
     models: Models,
     keys: Sequence[RecipientKey],
-    unseen: int,
-    due_at: float | None = None,
+    unseen: int | ColumnElement[int],
+    due_at: float | ColumnElement[float] | None = None,
     *,
     now: float | None = None,
     settle: bool = False,
 ) -> None:
     """Note that messages of locked inboxes have changed: pages are told the count anew.
 
-    :param unseen: how many more, or fewer, are unseen now, for each of them.
+    :param unseen: how many more, or fewer, are unseen now, for each of them (or a column that says it).
     :param due_at: Unix seconds at which a new one is to be mailed, or None.
     :param now: Unix seconds for inboxes whose cursors have not been moved on yet (see
         :func:`lock`), or None.
@@ -256,7 +256,7 @@ def count_messages(
     moved = now is not None and connection.dialect.name in ("mysql", "mariadb")
     values["unseen_cursor"] = inbox.cursor if moved else cursor
     if due_at is not None:
-        due = literal(due_at, Double)
+        due = type_coerce(due_at, Double)
         values["mail_due_at"] = case((inbox.mail_due_at < due, inbox.mail_due_at), else_=due)
     if settle:
         values["mail_due_at"] = _first_due(models)

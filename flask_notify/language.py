@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,29 @@ def in_language(locale: str | None, timezone: str | None = None) -> Iterator[Non
         yield
 
 
+def current_language_key() -> str:
+    """Return by what a text is found again that was rendered in the current language and time zone."""
+    babel = _babel()
+    return "" if babel is None else f"{babel.get_locale()} {babel.get_timezone()}"
+
+
+def language_matters() -> bool:
+    """Return whether there is more than one language to render in."""
+    return _babel() is not None
+
+
 def gettext(text: str, **values: Any) -> str:
     """Return one of the extension's own texts in the current language."""
     domain = _domain()
     if domain is not None:
         return str(domain.gettext(text, **values))
     return text % values if values else text
+
+
+def translated(text: str) -> str:
+    """Return one of the application's texts in the current language, with nothing put into it."""
+    babel = _babel()
+    return text if babel is None else str(babel.gettext(text))
 
 
 def ngettext(one: str, many: str, num: int, **values: Any) -> str:
@@ -55,6 +72,24 @@ def say_when(moment: datetime) -> str:
     if babel is not None:
         return str(babel.format_datetime(moment, "medium", rebase=False))
     return f"{moment.day} {moment:%B %Y, %H:%M}"
+
+
+def say_moment(moment: datetime) -> str:
+    """Return a moment as people write it, by the current clock; one without a zone is taken as it is."""
+    babel = _babel()
+    if moment.tzinfo is None:
+        return say_when(moment)
+    if babel is not None:
+        return say_when(moment.astimezone(babel.get_timezone()))
+    return f"{say_when(moment.astimezone(timezone.utc))} UTC"
+
+
+def say_date(day: date) -> str:
+    """Return a day as people write it, in the current language."""
+    babel = _babel()
+    if babel is not None:
+        return str(babel.format_date(day, "medium", rebase=False))
+    return f"{day.day} {day:%B %Y}"
 
 
 def current_language() -> str:

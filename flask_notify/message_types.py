@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from inspect import get_annotations
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from markupsafe import Markup
 
 from .errors import ConfigurationError, InvalidMessage, UnknownType
+from .language import current_language_key
 from .models.columns import MAX_SUBJECT, MAX_TYPE
 from .richtext import check_url, sanitise
 from .rules import MailMode
@@ -120,21 +121,28 @@ class MessageType:
         """Return what people read for the type."""
         return str(cls.label) if cls.label is not None else cls.name.replace("_", " ").capitalize()
 
-    def text_for(self, recipient: Any) -> Text:
-        """Return what a recipient reads.
+    def text_for(self, recipient: Any) -> Text | None:
+        """Return what a recipient reads; None is nothing, for those types that may have nothing to say.
 
         :raises InvalidMessage: if the link is none that may be stored.
         """
-        subject = " ".join(str(self.subject(recipient)).split())
-        # Of what was put together the end may be missing; a parked recipient would miss all.
-        shortened = subject if len(subject) <= MAX_SUBJECT else subject[: MAX_SUBJECT - 1] + "…"
-        return make_text(shortened, self.body(recipient), self.url(recipient))
+        return text_of(self.subject(recipient), self.body(recipient), self.url(recipient))
 
 
 def _declared(cls: type[MessageType]) -> Iterator[tuple[str, Any]]:
     for name, annotation in get_annotations(cls).items():
         if "ClassVar" not in str(annotation) and not hasattr(MessageType, name):
             yield name, vars(cls).get(name, ...)
+
+
+def text_of(subject: object, body: object, url: object) -> Text:
+    """Check what is to be stored, and shorten the subject.
+
+    :raises InvalidMessage: naming what is wrong with it.
+    """
+    line = " ".join(str(subject).split())
+    # Of what was put together the end may be missing; a parked recipient would miss all.
+    return make_text(line if len(line) <= MAX_SUBJECT else line[: MAX_SUBJECT - 1] + "…", body, url)
 
 
 def make_text(subject: object, body: object, url: object) -> Text:
@@ -219,6 +227,49 @@ class Private(MessageType):
         return str(self.text)
 
 
+class Changed(MessageType):
+    """A watched object was created, modified or deleted (rows E1 and E2); what it says is up to the object's hooks.
+
+    :meth:`.WatchableMixin.get_notify_message_type` may name a subclass, with a label and rules of its own.
+    """
+
+    name = "change"
+    label = "Changes"
+    collapse = "latest"
+    kind: str
+    """``created``, ``modified`` or ``deleted``."""
+    changed: list[str]
+    """The names of the fields that have changed."""
+
+    def __init__(
+        self,
+        *,
+        render: Callable[[], Text | None] | None = None,
+        sender: Any = None,
+        target: Any = None,
+        **data: Any,
+    ) -> None:
+        super().__init__(sender=sender, target=target, **data)
+        self._render = render
+        self.texts: dict[str, Text] = {}
+        """What was rendered for later, by the language and time zone."""
+
+    def text_for(self, recipient: Any) -> Text | None:  # noqa: ARG002  # it is the same for all who speak one language
+        """Return what is told of the change, in the language that is current; None if a hook wants nobody told.
+
+        :raises InvalidMessage: if it was not made by a watched object.
+        """
+        if self._render is not None:
+            return self._render()
+        if not self.texts:
+            raise InvalidMessage(
+                f"A message of the type {self.name!r} is made of a change of an object, got one without any. "
+                "Let the model have WatchableMixin, and change the object; or send a type of your own."
+            )
+        # Who has chosen another language since gets one that somebody else reads.
+        return self.texts.get(current_language_key()) or next(iter(self.texts.values()))
+
+
 def name_of(user: Any) -> str:
     """Return what a user is called: ``display_name``, ``username`` or ``name``, whichever there is."""
     for attribute in ("display_name", "username", "name"):
@@ -232,7 +283,7 @@ class Registry(dict[str, type[MessageType]]):
     """The declared types by name."""
 
     def __init__(self) -> None:
-        super().__init__({kind.name: kind for kind in (System, Private)})
+        super().__init__({kind.name: kind for kind in (System, Private, Changed)})
 
     def register(self, kind: type[MessageType]) -> type[MessageType]:
         """Declare a type; usable as a decorator. Declaring it again replaces it."""

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+_RECIPIENTS = 10_000
+"""Recipients to whom is written at once, with few statements for all of them."""
+
+
 class SendChange(emission.Change):
     """A message that the commit is to put into one inbox."""
 
@@ -41,7 +45,13 @@ class SendChange(emission.Change):
     @classmethod
     def write(cls, connection: Connection, models: Models, changes: Sequence[Self], inboxes: Inboxes) -> None:
         """Write the messages and count them."""
-        write(connection, models, [change.copy for change in changes], inboxes, now=models.clock())
+        by_recipient: dict[RecipientKey, list[Copy]] = {}
+        for change in changes:
+            by_recipient.setdefault(change.copy.key, []).append(change.copy)
+        now, keys = models.clock(), list(by_recipient)
+        for start in range(0, len(keys), _RECIPIENTS):
+            copies = [copy for key in keys[start : start + _RECIPIENTS] for copy in by_recipient[key]]
+            write(connection, models, copies, inboxes, now=now)
 
     def committed(self) -> None:
         """Nobody waits to hear of it."""

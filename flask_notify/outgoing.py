@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper, Session
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapper, Session
 from .config import Settings
 from .errors import InvalidMessage
 from .local_time import Schedule
-from .message_types import MessageType, Registry, System, Text, encode_data, make_text, unwrapped
+from .message_types import Changed, MessageType, Registry, System, Text, encode_data, make_text, unwrapped
 from .models import Models, RecipientKey
 from .rules import MailMode
 
@@ -45,6 +45,19 @@ class Outgoing:
     def is_the_same_for_all(self) -> bool:
         """Whether nothing of it has to be rendered for the recipient."""
         return self.kind is System and self.function is None
+
+    @cached_property
+    def is_the_same_for_a_language(self) -> bool:
+        """Whether it is the same for all who read one language by one clock."""
+        return isinstance(self.content, Changed)
+
+    @cached_property
+    def asks_users(self) -> bool:
+        """Whether the recipients themselves have to be loaded for it."""
+        if self.is_the_same_for_all:
+            return False
+        judge: Any = self.kind.allowed
+        return not self.is_the_same_for_a_language or judge.__func__ is not cast(Any, MessageType.allowed).__func__
 
     @property
     def target(self) -> tuple[str, str] | None:
@@ -82,6 +95,7 @@ class Outgoing:
             {
                 "type": content.name,
                 "system": system,
+                "texts": {key: text._asdict() for key, text in getattr(content, "texts", {}).items()},
                 "data": content.data,
                 "sender": _dump_key(self.sender_id),
                 "doer": _dump_key(self.doer_id),
@@ -159,6 +173,8 @@ def load(models: Models, settings: Settings, types: Registry, text: str, session
         system = Text(**stored["system"])
         content = System(system.subject, sender=sender, target=target, **stored["data"])
         content.text = system  # it was checked and sanitised before
+    if isinstance(content, Changed):
+        content.texts = {key: Text(**text) for key, text in stored["texts"].items()}
     data_json = encode_data(content.data, settings.max_payload)
     return Outgoing(content, None, schedule_of(settings), data_json, sender_id, doer_id, target_type, target_id)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from . import emission, preferences
+from . import emission, preferences, watch_rows
 from .digest import address_of
 from .message_types import MessageType
 from .messages import case_for
@@ -37,6 +37,15 @@ class Verdict:
     type: str
     mail_mode: str
     rule: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The mode that a user has set for one object; ``silent`` is muted."""
+
+    object: str
+    mail_mode: str
     meaning: str
 
 
@@ -106,6 +115,13 @@ def of_types(models: Models, types: Mapping[str, type[MessageType]], user: Any) 
         decision = decide(case)
         verdicts.append(Verdict(name, decision.mode.value, decision.rule, RULES[decision.rule]))
     return verdicts
+
+
+def of_objects(models: Models, user: Any, *, limit: int) -> list[Wanted]:
+    """Return for which objects a user has a mode of their own: what they have muted leaves no other trace."""
+    connection = models.db.session.connection(bind_arguments={"clause": models.inbox})
+    found = watch_rows.with_a_mode(connection, models, emission.key_of(user), limit)
+    return [Wanted(" ".join(target), mode.value, RULES["own for watch"]) for target, mode in found]
 
 
 def _time(at: Any) -> str:

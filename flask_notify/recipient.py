@@ -14,7 +14,7 @@ from flask_login import current_user
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import Mapper
 
-from . import emission, inbox, mailbox, models, notifications, preferences, seen
+from . import emission, inbox, mailbox, models, notifications, preferences, seen, targets
 from .config import DEFAULTS, Settings
 from .errors import ConfigurationError
 from .message_types import Registry, unwrapped
@@ -111,6 +111,18 @@ class RecipientMixin:
         """When the user has last seen a message, or None."""
         mine = models_of(self)
         return mailbox.last_read(emission.session_of(mine, self), mine, emission.key_of(self))
+
+    def show_messages(self, messages: Iterable[models.MessageColumns]) -> list[targets.Shown]:
+        """Return what the user may see now of their messages, for a page of your own.
+
+        Of a message about something that they may no longer see nothing is told. It takes a few statements,
+        however many messages there are.
+
+        :param messages: in the order in which they are to be shown; messages of others are left out.
+        """
+        key = emission.key_of(self)
+        own = [message for message in messages if message.recipient_id == key]
+        return targets.show(models_of(self), self, own)
 
     def mark_seen(self, *messages: models.MessageColumns | int) -> seen.Marked:
         """Mark messages of the user as seen, at the commit; others' are passed over.
@@ -228,6 +240,11 @@ def acting_as(user: Any) -> Iterator[None]:
         yield
     finally:
         _acting_as.reset(token)
+
+
+def acted_as() -> Any:
+    """Return the user as whom somebody acts, or None."""
+    return _acting_as.get()
 
 
 def current_doer() -> Any:

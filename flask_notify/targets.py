@@ -128,6 +128,24 @@ def load_targets(models: Models, recipient: Any, messages: Iterable[MessageColum
     return targets
 
 
+def find_visible(models: Models, recipient: Any, target_type: str | None, target_id: str | None) -> Any:
+    """Return the object that a page has named; None if there is none, or the recipient may not see it.
+
+    :param target_type: the name of its model.
+    :param target_id: its key as text.
+    """
+    mapper = None if target_type is None else _model_named(models, target_type)
+    # No database has such a key, and PostgreSQL refuses to look for one.
+    key = None if mapper is None or target_id is None or "\0" in target_id else _parse(mapper, target_id)
+    if mapper is None or key is None:
+        return None
+    found = models.db.session.get(mapper.class_, key)
+    if found is None:
+        return None
+    own = inspect(found).identity[0]  # a database that is not exact about texts finds another's
+    return found if own in _visible(mapper, recipient, {own: found}) else None
+
+
 def load_senders(models: Models, messages: Iterable[MessageColumns]) -> dict[RecipientKey, Any]:
     """Return the senders of some messages by their keys, reading in one statement those that the session has not."""
     session, mapper = models.db.session, models.user_mapper

@@ -68,6 +68,18 @@ def modes_of(
     }
 
 
+def with_a_mode(connection: Connection, models: Models, key: RecipientKey, limit: int) -> list[tuple[Target, MailMode]]:
+    """Return the objects for which a recipient has a mode of their own, the muted ones among them, by their names.
+
+    :param limit: so many at most.
+    """
+    watch = models.watch.c
+    query = select(watch.target_type, watch.target_id, watch.mail_mode)
+    mine = query.where(watch.recipient_id == key, watch.mail_mode.is_not(None))
+    rows = connection.execute(mine.order_by(watch.target_type, watch.target_id).limit(limit))
+    return [((row[0], row[1]), MailMode(row[2])) for row in rows]
+
+
 def stored(
     connection: Connection,
     models: Models,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Hashable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -36,6 +36,7 @@ __all__ = [
     "modes_of",
     "mute",
     "state_of",
+    "states_of",
     "target_named",
     "unmute",
     "unwatch",
@@ -235,14 +236,22 @@ def state_of(models: Models, target: Any, user: Any) -> Watching | None:
 
     :raises InvalidWatch: for what is no stored user.
     """
-    named, recipient = target_named(target), _checked(models, user)
+    named = target_named(target)
+    return states_of(models, [named], user)[named]
+
+
+def states_of(models: Models, targets: Collection[Target], user: Any) -> dict[Target, Watching | None]:
+    """Do as :func:`state_of` does for many objects at once."""
+    recipient = _checked(models, user)
     session, key = emission.session_of(models, recipient), emission.key_of(recipient)
     connection = session.connection(bind_arguments={"clause": models.inbox})
-    watching = watch_rows.stored(connection, models, [key], [named]).get((key, *named))
-    for change in _pending(session, named):
+    found: dict[Target, Watching | None] = dict.fromkeys(targets)
+    for row, watching in watch_rows.stored(connection, models, [key], targets).items():
+        found[row[1], row[2]] = watching
+    for change in _pending(session, found):
         if change.key == key:
-            watching = change.applied(watching)
-    return watching
+            found[change.target] = change.applied(found[change.target])
+    return found
 
 
 def watchers(models: Models, target: Any) -> list[Any]:
@@ -252,7 +261,7 @@ def watchers(models: Models, target: Any) -> list[Any]:
     connection = session.connection(bind_arguments={"clause": models.inbox})
     present = watchers_of(connection, models, [named]).get(named, [])
     found: dict[RecipientKey, Watching | None] = {key: Watching(mode) for key, mode in present}
-    for change in _pending(session, named):
+    for change in _pending(session, [named]):
         found[change.key] = change.applied(found.get(change.key))
     keys = [key for key, watching in found.items() if watching is not None and not watching.muted]
     users: list[Any] = []
@@ -262,25 +271,28 @@ def watchers(models: Models, target: Any) -> list[Any]:
     return users
 
 
-def _pending(session: Session, target: Target) -> Iterable[WatchChange]:
+def _pending(session: Session, targets: Container[Target]) -> Iterable[WatchChange]:
     collected = emission.pending(session)
-    return (change for change in collected if isinstance(change, WatchChange) and change.target == target)
+    return (change for change in collected if isinstance(change, WatchChange) and change.target in targets)
 
 
-def forget_deleted(models: Models, found: Mapping[Target, Iterable[tuple[RecipientKey, Any]]]) -> None:
+def forget_deleted(
+    models: Models, found: Mapping[Target, Iterable[tuple[RecipientKey, Any]]], session: Session | None = None
+) -> None:
     """Collect that nobody watches objects any more, which are deleted in this transaction.
 
     It is done under the recipients' locks, and after they are told: a row that was deleted before would be
     locked out of order, and whoever stops watching at the same time would deadlock with the deletion.
 
     :param found: what :func:`watchers_of` gave for them.
+    :param session: whose transaction it is; by default the application's.
     """
     theirs: dict[RecipientKey, list[Target]] = {}
     for target, present in found.items():
         for key, _ in present:
             theirs.setdefault(key, []).append(target)
     for key, targets in theirs.items():
-        emission.collect(ForgetChange(models, ByKey(key), targets))
+        emission.collect(ForgetChange(models, ByKey(key), targets), session)
 
 
 def _mode(watching: Watching | None) -> MailMode | None:

@@ -20,6 +20,24 @@ PROGRAMS = {
 
 
 @pytest.mark.slow
+def test_the_benchmark_of_the_logging_handler_needs_no_database(tmp_path: Path) -> None:
+    page = tmp_path / "page.rst"
+
+    run = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "logging_handler.py"), "--rounds=1", "--rows=2000", "--output", page],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert "(target " in run.stdout
+    text = page.read_text()
+    told = ["NotifyHandler", "bare Handler", "with extra values", "What was to be reached"]
+    assert [words for words in told if words not in text] == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_benchmark_measures_every_contender_and_writes_its_page(name: str, tmp_path: Path) -> None:
     if name == "fanout" and find_spec("notifications") is None:

@@ -25,6 +25,12 @@ HELPERS = (
     "notify_text",
     "notify_inbox",
     "notify_inbox_widget",
+    "notify_action",
+    "action_button",
+    "notify_select",
+    "obj2html",
+    "notify_actions_script",
+    "notify_watch",
 )
 
 
@@ -66,7 +72,7 @@ def test_every_template_helper_is_documented(site: Site, name: str) -> None:
 def test_there_is_no_template_helper_that_is_not_documented(site: Site) -> None:
     helpers = {name for name in site.app.jinja_env.globals if name.startswith("notify_")}
 
-    assert helpers == set(HELPERS)
+    assert helpers == {name for name in HELPERS if name.startswith("notify_")}
 
 
 @pytest.mark.parametrize("command", sorted(notify_cli.commands))

@@ -13,6 +13,7 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from flask_notify import emission
 from flask_notify.errors import EmittedTooLate, TransactionFailed
 from tests.apps import Site
 from tests.concurrency.clients import Poller
@@ -556,3 +557,147 @@ def test_a_value_that_is_made_at_the_commit_cannot_emit_another(site: Site, sess
     session.rollback()
 
     assert stored(site) == {}
+
+
+class Noticing:
+    """Tells a user of what was noticed: a value with all of it, once per transaction."""
+
+    def __init__(self, site: Site, key: Any) -> None:
+        self.site, self.key = site, key
+
+    def tell(self, session: Session, records: list[Any]) -> None:
+        user = session.get_one(self.site.User, self.key)
+        user.add_notification("noticed", sorted(records))
+
+    def notice(self, session: Session, *records: str) -> None:
+        for record in records:
+            emission.notice(session, self.tell, record)
+
+
+@pytest.fixture
+def noticing(site: Site, susan: Any) -> Noticing:
+    return Noticing(site, susan)
+
+
+def test_what_was_noticed_is_told_once_with_the_commit(site: Site, session: Session, noticing: Noticing) -> None:
+    noticing.notice(session, "a")
+    session.flush()
+    noticing.notice(session, "b")
+    assert stored(site) == {}
+
+    session.commit()
+
+    assert stored(site) == {"noticed": ["a", "b"]}
+
+
+def test_what_was_noticed_in_a_savepoint_lives_and_dies_with_it(
+    site: Site, session: Session, noticing: Noticing
+) -> None:
+    noticing.notice(session, "outer")
+    with session.begin_nested():
+        noticing.notice(session, "kept")
+    savepoint = session.begin_nested()
+    noticing.notice(session, "dropped")
+    with session.begin_nested():
+        noticing.notice(session, "inner")
+    savepoint.rollback()
+    session.commit()
+    assert stored(site) == {"noticed": ["kept", "outer"]}
+
+    noticing.notice(session, "gone")
+    session.rollback()
+    session.commit()
+    assert stored(site) == {"noticed": ["kept", "outer"]}
+
+
+def test_the_outer_commit_tells_what_was_noticed_in_an_open_savepoint(
+    site: Site, session: Session, noticing: Noticing
+) -> None:
+    session.commit()
+    with session.begin():
+        session.begin_nested()
+        noticing.notice(session, "open")
+        session.begin_nested()
+        noticing.notice(session, "deeper")
+
+    assert stored(site) == {"noticed": ["deeper", "open"]}
+
+
+def test_what_is_noticed_in_the_flush_of_the_commit_is_in_time(
+    site: Site, session: Session, noticing: Noticing, susan: Any
+) -> None:
+    event.listen(site.User, "after_update", lambda _mapper, _connection, user: noticing.notice(session, user.name))
+    site.user(susan).name = "Susan"
+    session.commit()
+
+    assert stored(site) == {"noticed": ["Susan"]}
+
+
+def test_who_tells_may_use_savepoints_and_change_what_is_noticed_in_turn(
+    site: Site, session: Session, susan: Any
+) -> None:
+    told: list[list[str]] = []
+
+    def tell(session: Session, records: list[str]) -> None:
+        told.append(records)
+        with session.begin_nested():
+            session.execute(select(func.count()).select_from(site.User))
+        if len(told) == 1:
+            emission.notice(session, tell, "second")
+        site.user(susan).add_notification("told", len(told))
+
+    emission.notice(session, tell, "first")
+    session.commit()
+
+    assert told == [["first"], ["second"]]
+    assert stored(site) == {"told": 2}
+
+
+def test_telling_without_end_is_refused(session: Session) -> None:
+    def tell(session: Session, records: list[str]) -> None:
+        emission.notice(session, tell, records[0])
+
+    emission.notice(session, tell, "again")
+
+    with pytest.raises(TransactionFailed, match="without end"):
+        session.commit()
+
+
+def test_a_teller_that_fails_leaves_nothing_and_the_commit_cannot_be_repeated(
+    site: Site, session: Session, susan: Any
+) -> None:
+    def tell(*_: object) -> None:
+        raise ValueError("no words")
+
+    site.user(susan).add_notification("x", 1)
+    emission.notice(session, tell, "a")
+    with pytest.raises(ValueError, match="no words"):
+        session.commit()
+    with pytest.raises(TransactionFailed, match="rollback"):
+        session.commit()
+    session.rollback()
+
+    session.commit()
+
+    assert stored(site) == {}
+
+
+def test_what_changes_after_the_stamp_cannot_be_told_any_more(site: Site, session: Session, noticing: Noticing) -> None:
+    def change_late(_: Session) -> None:
+        with pytest.raises(EmittedTooLate, match="before_flush"):
+            noticing.notice(session, "late")
+
+    event.listen(session, "before_commit", change_late)
+    session.execute(select(1))
+    session.commit()
+
+    assert stored(site) == {}
+
+
+def test_a_session_of_ones_own_tells_what_it_noticed(site: Site, noticing: Noticing) -> None:
+    with site.app.app_context():
+        engine = site.db.engine
+    with Session(engine) as session, session.begin():
+        noticing.notice(session, "a")
+
+    assert stored(site) == {"noticed": ["a"]}

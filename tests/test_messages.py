@@ -231,7 +231,9 @@ def test_only_declared_types_are_sent(site: Site, people: Any) -> None:
         def subject(self, recipient: Any) -> str:  # noqa: ARG002
             return "x"
 
-    with pytest.raises(UnknownType, match="'undeclared'; declared: alarm, changed, for_staff, greeted, private"):
+    with pytest.raises(
+        UnknownType, match="'undeclared'; declared: alarm, change, changed, for_staff, greeted, private"
+    ):
         site.notify.send(Undeclared(), to=people)
     with pytest.raises(ConfigurationError, match="must be its own"):
         site.notify.message_type(type("Other", (MessageType,), {"name": "greeted", "__module__": "elsewhere"}))
@@ -559,3 +561,22 @@ def test_messages_work_with_every_kind_of_key(any_site: Site) -> None:
         assert subjects(ann) == ["x"]
         assert [n.name for n in bob.notifications] == ["maintenance"]
         assert counts_are_right(site)
+
+
+@pytest.mark.parametrize("mode, again", [("weekly", True), ("daily", True), ("often", False), ("never", False)])
+def test_a_message_that_was_mailed_and_is_renewed_owes_mail_to_the_next_digest_only(
+    site: Site, people: Any, mode: str, again: bool
+) -> None:
+    ann, bob, cem = people
+    message = site.notify.models.message
+    session = site.db.session
+    site.notify.send(Replied(sender=bob, target=cem), to=[(ann, mode)])
+    session.commit()
+    session.execute(message.update().values(mail_id=7, sent_at=1.0, mail_due_at=None))
+    session.commit()
+
+    site.notify.send(Replied(sender=bob, target=cem), to=[(ann, mode)])
+    session.commit()
+
+    (row,) = session.execute(select(message.c.mail_due_at, message.c.mail_id, message.c["count"]))
+    assert (row[0] is not None, row[1], row[2]) == (again, None if again else 7, 2)

@@ -121,6 +121,23 @@ def test_each_sees_what_is_theirs_and_the_model_is_asked_once_for_all(blog: tupl
     assert asked == [("ann", {1, 2}), ("bob", {1, 2})]
 
 
+@pytest.mark.databases("sqlite")
+def test_a_page_of_ones_own_shows_ones_own_messages_and_tells_nothing_that_is_hidden(
+    blog: tuple[Site, dict[str, Any]],
+) -> None:
+    site, models = blog
+    ann, bob = site.add_user("ann"), site.add_user("bob")
+    models["Post"].visible_to = classmethod(lambda _cls, _recipient, _ids: set())
+    add_message(site, ann, target_type="Post", target_id=add(site, models["Post"](title="Secret title")), **SECRET)
+    add_message(site, ann, subject="For Ann")
+    add_message(site, bob, subject="For Bob")
+
+    with site.app.app_context():
+        user = site.user(ann)
+        messages = [*messages_of(site, ann), *messages_of(site, bob)]
+        assert [message.subject for message in user.show_messages(reversed(messages))] == ["For Ann", GONE]
+
+
 def test_what_was_deleted_keeps_its_text_and_loses_its_link(blog: tuple[Site, dict[str, Any]]) -> None:
     site, models = blog
     ann = site.add_user("ann")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -208,6 +209,24 @@ def test_why_names_the_mode_for_the_object(stage: Stage, people: list[Any], post
 
     [message] = answer["messages"]
     assert (message["rule"], message["meaning"]) == ("own for watch", "the recipient's mode for this object")
+
+
+def test_why_names_what_is_muted(stage: Stage, people: list[Any], post: Any) -> None:
+    susan, john, _ = people
+    other = stage.Post()
+    stage.add(other)
+    stage.mute(post, susan)
+    stage.watch(other, susan)
+    stage.mute(other, john)
+    stage.session.commit()
+
+    runner = stage.site.app.test_cli_runner()
+    answer = json.loads(runner.invoke(args=["notify", "why", "susan", "--json"]).stdout)
+    text = runner.invoke(args=["notify", "why", "susan"]).stdout
+
+    meaning = "the recipient's mode for this object"
+    assert answer["objects"] == [{"object": f"Post {post.id}", "mail_mode": "silent", "meaning": meaning}]
+    assert re.search(rf"^Post {post.id} +silent +{meaning}$", text, re.MULTILINE)
 
 
 def test_an_object_that_is_watched_again_and_again_asks_for_no_mail(stage: Stage, people: list[Any], post: Any) -> None:

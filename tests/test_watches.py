@@ -308,3 +308,35 @@ def test_a_user_who_is_deleted_watches_nothing(stage: Stage, susan: Any, post: A
 
     assert stage.rows() == []
     assert stage.watchers(post) == []
+
+
+def test_users_of_every_kind_of_key_watch(any_site: Site) -> None:
+    posts = add_models(any_site)["Post"]
+    with any_site.app.app_context():
+        stage = Stage(any_site, posts, None, None)
+        ann, bob = (any_site.user(any_site.add_user(name)) for name in ("ann", "bob"))
+        one, two = posts(), posts()
+        stage.add(one, two)
+        stage.watch(one, ann, "daily")
+        stage.watch(one, bob)
+        stage.mute(two, bob)
+        stage.session.commit()
+
+        any_site.notify.send("Edited", to=[ann, bob], target=one)
+        any_site.notify.send("Edited", to=[ann, bob], target=two)
+        stage.session.commit()
+        assert [message.rule for message in messages_of(any_site, ann.id)] == ["own for watch", "default"]
+        assert [message.rule for message in messages_of(any_site, bob.id)] == ["default"]
+
+        stage.unwatch(one, bob)
+        stage.watch(one, ann, "weekly")
+        stage.session.commit()
+        assert stage.watchers(one) == [ann]
+        assert [message.mail_mode for message in messages_of(any_site, ann.id)] == ["weekly", "often"]
+
+        found = watches.watchers_of(stage.session.connection(), stage.models, [("Post", str(one.id))])
+        assert found == {("Post", str(one.id)): [(ann.id, MailMode.WEEKLY)]}
+        watches.forget_deleted(stage.models, found)
+        watches.forget(stage.session.connection(), stage.models, "Post", [two.id])
+        stage.session.commit()
+        assert stage.rows() == []

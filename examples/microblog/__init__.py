@@ -12,11 +12,11 @@ from typing import Any
 
 from flask import Flask
 
-from . import announcements, auth, errors, exports, letterbox, main, manners, mentions, security, times
+from . import announcements, auth, errors, exports, letterbox, main, manners, mentions, security, threads, times, unseen
 from .config import DEFAULTS, secret_key
 from .demo import cli
 from .extensions import csrf, db, login, migrate, notify
-from .models import Follow, Post, Task, User
+from .models import Comment, Follow, Post, Task, Thread, User
 from .presence import note_presence
 
 __all__ = ["create_app"]
@@ -51,7 +51,9 @@ def _init_extensions(app: Flask) -> None:
 def _register_parts(app: Flask) -> None:
     app.register_blueprint(auth.blueprint)
     app.register_blueprint(main.blueprint)
+    threads.init_app(app)
     app.register_blueprint(exports.blueprint)
+    app.register_blueprint(unseen.blueprint)
     app.register_blueprint(announcements.blueprint)
     letterbox.init_app(app)
     app.before_request(note_presence)
@@ -60,4 +62,5 @@ def _register_parts(app: Flask) -> None:
     times.init_app(app)
     mentions.init_app(app)
     cli.init_app(app)
-    app.shell_context_processor(lambda: {"db": db, "User": User, "Post": Post, "Follow": Follow, "Task": Task})
+    models = (User, Post, Thread, Comment, Follow, Task)
+    app.shell_context_processor(lambda: {"db": db, **{model.__name__: model for model in models}})

@@ -24,6 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "NOTIFY_LIST_ID": "news.microblog.example",
     "POSTS_PER_PAGE": 12,
     "PEOPLE_PER_PAGE": 20,
+    "COMMENTS_PER_PAGE": 30,
     # Seconds that an export rests after each post. Real work needs no rest; the
     # demo takes some, so that there is a progress bar to see.
     "EXPORT_PACE": 0.0,

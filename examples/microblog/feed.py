@@ -20,8 +20,16 @@ def publish(author: User, body: str) -> Post:
     post = Post(author_id=author.id, body=body)
     db.session.add(post)
     _tell_all(readers)
-    mentions.tell(author, post)
+    post.watch(author)
+    mentions.tell(author, post, mentions.names(body))
     return post
+
+
+def edit(post: Post, body: str) -> None:
+    """Let a post say something else; whom it mentions for the first time is told."""
+    before = mentions.names(post.body)
+    post.body = body
+    mentions.tell(post.author, post, mentions.names(body) - before)
 
 
 def delete(post: Post) -> None:

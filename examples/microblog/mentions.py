@@ -21,9 +21,8 @@ def names(text: str) -> set[str]:
     return {name.lower() for name in _MENTION.findall(text)}
 
 
-def tell(author: User, post: Post) -> None:
+def tell(author: User, post: Post, mentioned: set[str]) -> None:
     """Tell those whom a post mentions, once each; names that nobody has are only text."""
-    mentioned = names(post.body)
     if mentioned:
         notify.send(Mentioned(sender=author, target=post), to=sa.select(User.id).where(User.username.in_(mentioned)))
 

@@ -52,17 +52,19 @@ def inbox(user: str, unseen: bool, limit: int, machine: bool) -> None:
 def why(user: str, message: int | None, limit: int, machine: bool) -> None:
     """Say why USER was sent each message, and what became of its mail; or of one MESSAGE (its id).
 
-    Without MESSAGE, say also what would become of each declared type now. It is the sender's
-    own rules that are asked.
+    Without MESSAGE, say also what would become of each declared type now, and for which objects
+    the user has a mode of their own or has muted them. It is the sender's own rules that are asked.
     """
     models, recipient = app_models(), find_user(user)
     told = reasons.of_messages(models, recipient, message_id=message, limit=limit)
     if message is not None and not told:
         raise click.BadParameter(f"{user!r} has no message {message}. It may have expired.")
     types = [] if message is not None else reasons.of_types(models, app_state().notify.message_types, recipient)
+    objects = [] if message is not None else reasons.of_objects(models, recipient, limit=limit)
     unreachable = reasons.no_mail(recipient)
     if machine:
         facts = {"no_mail": unreachable, "messages": list(map(asdict, told)), "types": list(map(asdict, types))}
+        facts["objects"] = list(map(asdict, objects))
         answer(machine, facts, "")
         return
     if unreachable:
@@ -74,3 +76,6 @@ def why(user: str, message: int | None, limit: int, machine: bool) -> None:
     if types:
         click.echo("\nOf each type, as things are now:" if told else "Of each type, as things are now:")
         table([{"type": t.type, "mode": t.mail_mode, "rule": t.rule, "because": t.meaning} for t in types], "")
+    if objects:
+        click.echo("\nOf these objects, as the user has chosen:")
+        table([{"object": o.object, "mode": o.mail_mode, "because": o.meaning} for o in objects], "")

@@ -73,10 +73,10 @@ def settings() -> Settings:
 
 def go_back(default: str) -> Response:
     """Redirect to where the form was, as its field ``next`` tells, if that is a path of this site."""
-    return redirect(_safe(request.form.get("next", "")) or default, 303)
+    return redirect(safe_path(request.form.get("next", "")) or default, 303)
 
 
-def _safe(path: str) -> str | None:
+def safe_path(path: str) -> str | None:
     """Return a path of this site as it is, and None for anything that may lead elsewhere."""
     # A browser reads "//host", "/\host" and "/<tab>/host" as another host.
     if not path.startswith("/") or path.startswith("//") or "\\" in path or any(ord(char) <= 32 for char in path):

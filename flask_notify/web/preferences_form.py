@@ -56,7 +56,7 @@ def make_form(offer: Offer, stored: dict[str, Any], modes: dict[str, str]) -> Pr
     """
     names = {kind.name: f"type-{number}" for number, kind in enumerate(offer.types)}
     fields = _fields(offer, stored) | {
-        names[kind.name]: SelectField(kind.title(), choices=_options(_modes(gettext("As in general"))))
+        names[kind.name]: SelectField(kind.title(), choices=_options(mode_choices(gettext("As in general"))))
         for kind in offer.types
     }
     data = stored | {names[kind.name]: modes.get(kind.name, "") for kind in offer.types}
@@ -66,7 +66,9 @@ def make_form(offer: Offer, stored: dict[str, Any], modes: dict[str, str]) -> Pr
 
 def _fields(offer: Offer, stored: dict[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {
-        "mail_mode": SelectField(gettext("In general"), choices=_options(_modes(gettext("As each kind suggests")))),
+        "mail_mode": SelectField(
+            gettext("In general"), choices=_options(mode_choices(gettext("As each kind suggests")))
+        ),
         "timezone": SelectField(gettext("Time zone"), choices=_options(_zones(offer, stored["timezone"]))),
         "notify_myself": BooleanField(gettext("Tell me of what I do myself, too")),
         "widget_shown": BooleanField(gettext("Show new messages on my dashboard")),
@@ -91,7 +93,11 @@ def _options(choices: Iterable[Choice]) -> list[Any]:
     return [SelectChoice(value, label) for value, label in choices]
 
 
-def _modes(none: str) -> list[Choice]:
+def mode_choices(none: str) -> list[Choice]:
+    """Return the mail modes as people read them.
+
+    :param none: what it means to choose none of them.
+    """
     return [
         ("", none),
         (MailMode.OFTEN.value, gettext("Mail soon, unless I have seen it")),

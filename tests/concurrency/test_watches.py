@@ -102,10 +102,9 @@ def test_who_stops_watching_what_is_being_deleted_does_not_deadlock_with_the_del
             if number:
                 for key in random.Random(number).sample(users, len(users)):
                     busy.unwatch(target, busy.site.user(key))
-                meet()
             else:
-                meet()
                 delete(busy, target)
+            meet()
             busy.session.commit()
             meet()
 
@@ -190,3 +189,24 @@ def write_to(stage: Stage, keys: list[Any], posts: list[Any]) -> None:
             (stage.unwatch if present else stage.watch)(second, user)
         stage.site.notify.send("Edited", to=[ann, bob], target=third)
         stage.session.commit()
+
+
+@pytest.mark.databases("mariadb")
+def test_under_repeatable_reads_a_watch_that_is_newer_than_the_snapshot_is_seen(build: Callable[..., Site]) -> None:
+    site = build(SQLALCHEMY_ENGINE_OPTIONS={"isolation_level": "REPEATABLE READ"})
+    stage = Stage(site, **add_models(site))
+    ann, post = site.add_user("ann"), add_post(stage)
+
+    def watch(number: int, meet: Callable[[], None]) -> None:
+        assert not stage.is_watched(stage.session.get(stage.Post, post), site.user(ann))  # the snapshot is taken
+        meet()
+        if number:
+            meet()
+        stage.watch(stage.session.get(stage.Post, post), site.user(ann), ["weekly", "daily"][number])
+        stage.session.commit()
+        if not number:
+            meet()
+
+    Together(site, 2).run(watch)
+
+    assert rows_of(stage) == [(ann, "Post", str(post), "daily")]

@@ -70,7 +70,7 @@ def _round(site: Site, orders: Orders, dice: random.Random, number: int) -> int:
             try:
                 _transaction(site, orders, recipients, number)
             except OperationalError as error:
-                if not (orders.strict and _is_retryable(error)):
+                if not (orders.strict and is_retryable(error)):
                     raise
                 site.db.session.rollback()
                 retries += 1
@@ -88,6 +88,7 @@ def _transaction(site: Site, orders: Orders, recipients: list[int], number: int)
     site.db.session.commit()
 
 
-def _is_retryable(error: OperationalError) -> bool:
+def is_retryable(error: OperationalError) -> bool:
+    """Return whether the whole transaction is to be tried again."""
     driver_error: Any = error.orig
     return bool(RETRYABLE & {getattr(driver_error, "sqlstate", None), driver_error.args[0]})

@@ -7,9 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from examples.microblog.extensions import db
+from examples.microblog.models import Comment, Thread, User
+from examples.microblog.threads.actions import CloseThread
 from tests.example.visitor import Visitor
 from tests.servers import Database
 
@@ -107,3 +111,40 @@ def test_all_who_write_to_one_person_at_once_are_counted(app: Flask, crowd: list
 
     assert len(alice.messages()) == CROWD
     assert alice.unread == CROWD + 1
+
+
+def test_all_who_comment_are_heard(crowd: list[Visitor]) -> None:
+    address = crowd[0].open_thread("All at once")
+
+    all_at_once(crowd, lambda person: person.send(address, body=f"I am {person.username}."))
+
+    page = crowd[0].open(address)
+    assert all(f"I am {person.username}." in page for person in crowd)
+
+
+def test_nothing_is_said_after_a_thread_was_closed(app: Flask, crowd: list[Visitor]) -> None:
+    address = crowd[0].open_thread("About to be closed")
+    together = Barrier(len(crowd) + 1)
+
+    def comment(person: Visitor) -> int:
+        fields = {"csrf_token": person.token(address), "body": "Just in time?"}
+        together.wait()
+        return person.client.post(address, data=fields).status_code
+
+    def close() -> int:
+        with app.app_context():
+            author, thread = User.named(crowd[0].username), db.session.scalars(sa.select(Thread)).one()
+            together.wait()
+            CloseThread.run_for(thread, user=author, answers=True)
+            db.session.commit()
+            return db.session.scalar(sa.select(sa.func.count()).select_from(Comment)) or 0
+
+    with ThreadPoolExecutor(len(crowd) + 1) as pool:
+        closed = pool.submit(close)
+        answers = list(pool.map(comment, crowd))
+
+    with app.app_context():
+        assert db.session.scalars(sa.select(Thread)).one().closed
+        assert db.session.scalar(sa.select(sa.func.count()).select_from(Comment)) == closed.result()
+    assert answers.count(302) == closed.result()
+    assert answers.count(409) == len(crowd) - closed.result()

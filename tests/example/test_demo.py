@@ -148,7 +148,8 @@ def test_an_announcement_is_brought_to_everybody_by_the_scheduler(run_demo: RunD
     demo = run_demo()
     reader, admin = Guest(demo.url).log_in(GUIDES[1]), Guest(demo.url).log_in(ADMINISTRATOR)
 
-    admin.send("/announce", headline="Back at ten.", text="The database moves.", is_maintenance="y")
+    words = {"headline": "Back at ten.", "text": "The database moves.", "is_maintenance": "y"}
+    admin.send("/announce", "/actions/announce", **words)
 
     eventually(lambda: "The database moves." in reader.open("/messages"))
     eventually(lambda: re.search(r"data-notify-text[^>]*>Back at ten\.<", reader.open("/explore")))

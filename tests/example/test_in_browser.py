@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
+from playwright.sync_api import expect
 
 from examples.microblog.demo.community import GUIDES
 from examples.microblog.demo.community import PASSWORD as DEMO_PASSWORD
 from examples.microblog.exports import runner
 from examples.microblog.extensions import db, notify
-from examples.microblog.models import Task, TaskState, User
+from examples.microblog.models import Task, TaskState, Thread, User
 from tests.example.running import Demo, Guest, eventually
 from tests.example.visitor import PASSWORD, Visitor
 from tests.live import LiveServer
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 PAGES: tuple[str, ...] = ("/", "/user/alice", "/user/alice/followers", "/user/bob", "/post/1", "/profile", "/exports/")
-PAGES += ("/messages", "/preferences", "/send_message/bob")
+PAGES += ("/messages", "/preferences", "/send_message/bob", "/post/1/edit", "/threads/", "/threads/1", "/threads/new")
+PAGES += ("/threads/1/edit", "/actions/close_thread?row=1", "/unseen")
 
 Window = Callable[[str], "Page"]
 
@@ -181,6 +183,8 @@ def test_a_task_that_fails_says_so_without_a_reload(window: Window, app: Flask) 
 
 def test_the_pages_fit_a_small_screen(window: Window, people: dict[str, Visitor]) -> None:
     people["alice"].post("A_very_long_word_" * 12)
+    people["alice"].send(people["alice"].open_thread("A_very_long_word_" * 5), body="A_very_long_word_" * 12)
+    people["bob"].write_to("alice", "A_very_long_word_" * 8)
     alice = window("alice")
     alice.set_viewport_size({"width": 320, "height": 640})
 
@@ -191,6 +195,7 @@ def test_the_pages_fit_a_small_screen(window: Window, people: dict[str, Visitor]
 
 def test_nothing_to_press_is_smaller_than_44_pixels(window: Window, people: dict[str, Visitor]) -> None:
     people["alice"].post("One.")
+    people["alice"].send(people["alice"].open_thread("Two"), body="Three.")
     alice = window("alice")
     alice.set_viewport_size({"width": 360, "height": 740})
 
@@ -276,6 +281,148 @@ def test_maintenance_is_shown_on_pages_that_are_open(window: Window, app: Flask)
         db.session.get_one(User, 1).remove_notification("maintenance")
         db.session.commit()
     alice.locator(".banner").wait_for(state="hidden")
+
+
+def test_an_edit_reaches_who_watches_in_the_other_window_with_its_summary(
+    window: Window, people: dict[str, Visitor]
+) -> None:
+    address = people["alice"].open_thread("Lunch at noon")
+    alice, bob = window("alice"), window("bob")
+    bob.goto(address)
+    bob.get_by_role("button", name="Watch", exact=True).click()
+    expect(bob.get_by_role("button", name="Watching")).to_have_attribute("aria-pressed", "true")
+
+    alice.goto(address)
+    alice.get_by_role("link", name="Edit").click()
+    alice.get_by_label("Title").fill("Lunch at one")
+    alice.get_by_label("Topic").select_option("Things to do")
+    alice.get_by_role("button", name="Save").click()
+
+    badge(bob, "unread_message_count", "2")
+    bob.goto("/messages")
+    told = bob.locator("[data-notify-message]").filter(has_text="modified by alice")
+    expect(told).to_contain_text("Title: Lunch at noon → Lunch at one")
+    expect(told).to_contain_text("Topic: Small talk → Things to do")
+    told.get_by_role("link", name="Open").click()
+    bob.wait_for_url(f"**{address}")
+
+
+def test_a_thread_is_closed_by_keyboard_and_who_took_part_is_told(
+    window: Window, people: dict[str, Visitor], app: Flask
+) -> None:
+    address = people["alice"].open_thread("Who has seen my umbrella?")
+    people["bob"].send(address, body="It is on the ferry.")
+    alice, bob = window("alice"), window("bob")
+    alice.goto(address)
+    alice.get_by_role("button", name="Close thread").focus()
+
+    alice.keyboard.press("Enter")
+    dialog = alice.get_by_role("dialog")
+    subject = dialog.get_by_label("Subject")
+    expect(subject).to_be_focused()
+    expect(subject).to_have_value("alice has closed “Who has seen my umbrella?”")
+    alice.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(alice.get_by_role("button", name="Close thread")).to_be_focused()
+    alice.keyboard.press("Enter")
+    expect(subject).to_be_focused()
+    alice.keyboard.press("Control+a")
+    alice.keyboard.type("Found it")
+    alice.keyboard.press("Tab")
+    alice.keyboard.type("Thank you, bob.")
+    subject.press("Enter")
+    question = alice.get_by_role("alertdialog").filter(has_text="Nothing more can be said in it.")
+    expect(question.get_by_role("button", name="No")).to_be_focused()
+    alice.keyboard.press("Shift+Tab")
+    alice.keyboard.press("Enter")
+
+    expect(alice.get_by_text("This thread is closed")).to_be_visible()
+    expect(alice.get_by_text("Closed.", exact=True)).to_be_visible()
+    expect(alice.get_by_role("button", name="Reopen thread")).to_be_visible()
+    badge(bob, "unread_message_count", "2")
+    bob.locator(".notify-widget").get_by_text("Thank you, bob.").wait_for()
+    with app.app_context():
+        assert db.session.get_one(Thread, 1).closed
+
+
+def test_several_messages_are_marked_at_once_without_a_reload(window: Window, people: dict[str, Visitor]) -> None:
+    for number in range(3):
+        people["bob"].write_to("alice", f"Number {number}")
+    alice = window("alice")
+    alice.goto("/unseen")
+    alice.evaluate("window.stillTheSame = true")
+    expect(alice.get_by_role("checkbox")).to_have_count(5)
+
+    alice.get_by_label("Select: Number 0").press("Space")
+    alice.get_by_label("Select: Number 2").press("Space")
+    alice.get_by_role("button", name="Mark as seen").press("Enter")
+
+    expect(alice.get_by_label("Select: Number 0")).to_have_count(0)
+    expect(alice.get_by_text("2 marked as seen.")).to_be_visible()
+    badge(alice, "unread_message_count", "2")
+    alice.get_by_label("All on this page").check()
+    alice.get_by_role("button", name="Mark as seen").click()
+    expect(alice.get_by_text("You have seen everything.")).to_be_visible()
+    alice.locator('[data-notify-badge="unread_message_count"]').wait_for(state="hidden")
+    assert alice.evaluate("window.stillTheSame")
+
+
+def test_an_administrator_tells_everybody_by_a_dialog(window: Window, app: Flask) -> None:
+    with app.app_context():
+        db.session.get_one(User, 1).is_admin = True
+        db.session.commit()
+    alice, bob = window("alice"), window("bob")
+    alice.goto("/announce")
+    alice.get_by_role("button", name="Tell everybody").click()
+    dialog = alice.get_by_role("dialog")
+
+    dialog.get_by_label("Headline").fill("Back at ten.")
+    dialog.get_by_label("What everybody should know").fill("The database moves.")
+    dialog.get_by_label("It is about maintenance").check()
+    dialog.get_by_role("button", name="Tell everybody").click()
+
+    expect(alice.get_by_text("On its way to 1 people.")).to_be_visible()
+    expect(dialog).to_be_hidden()
+    bob.locator(".banner").get_by_text("Back at ten.").wait_for()
+    badge(bob, "unread_message_count", "2")
+
+
+def test_threads_are_watched_edited_and_closed_without_javascript(
+    browser: Browser, site: LiveServer, people: dict[str, Visitor]
+) -> None:
+    address = people["alice"].open_thread("Lunch at noon")
+    with ExitStack() as stack:
+        pages = []
+        for name in ("alice", "bob"):
+            context = stack.enter_context(browser.new_context(base_url=site.url, java_script_enabled=False))
+            pages.append(context.new_page())
+            log_in(pages[-1], name)
+            pages[-1].goto(address)
+        alice, bob = pages
+
+        bob.get_by_role("button", name="Watch", exact=True).click()
+        expect(bob.get_by_text("You watch this")).to_be_visible()
+        bob.get_by_label("What do you say?").fill("I am in.")
+        bob.get_by_role("button", name="Comment").click()
+        alice.get_by_role("link", name="Edit").click()
+        alice.get_by_label("Title").fill("Lunch at one")
+        alice.get_by_role("button", name="Save").click()
+        bob.goto("/unseen")
+        expect(bob.get_by_text("Title: Lunch at noon → Lunch at one")).to_be_visible()
+
+        alice.get_by_role("button", name="Close thread").click()
+        alice.get_by_label("Subject").fill("Lunch is over")
+        alice.get_by_role("button", name="Close thread").click()
+        expect(alice.get_by_text("Nothing more can be said in it.")).to_be_visible()
+        alice.get_by_role("button", name="Yes").click()
+        alice.wait_for_url(f"**{address}")
+        expect(alice.get_by_text("This thread is closed")).to_be_visible()
+
+        bob.goto("/unseen")
+        bob.get_by_label("Select: Lunch is over").check()
+        bob.get_by_role("button", name="Mark as seen").click()
+        expect(bob.get_by_text("1 marked as seen.")).to_be_visible()
+        expect(bob.get_by_label("Select: Lunch is over")).to_have_count(0)
 
 
 def test_messages_can_be_read_and_written_without_javascript(

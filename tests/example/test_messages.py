@@ -237,9 +237,10 @@ def test_going_to_ones_followers_is_seeing_the_message_about_them(alice: Visitor
 def test_an_announcement_reaches_everybody_but_the_one_who_makes_it(
     alice: Visitor, bob: Visitor, admin: Visitor
 ) -> None:
-    answer = admin.send("/announce", headline="New <colours>", text="We have\npainted & dried.")
+    answer = admin.do("announce", "/announce", headline="New <colours>", text="We have\npainted & dried.")
 
-    assert answer.status_code == 302
+    assert answer.location == "/announce"
+    assert "On its way to 2 people." in admin.open("/announce")
     for person in (alice, bob):
         [message] = person.messages()
         assert (message["subject"], message["body"]) == ("New <colours>", "New <colours>\n\nWe have\npainted & dried.")
@@ -248,7 +249,7 @@ def test_an_announcement_reaches_everybody_but_the_one_who_makes_it(
 
 
 def test_maintenance_shows_on_every_page_and_cannot_be_switched_off(alice: Visitor, admin: Visitor) -> None:
-    admin.send("/announce", headline="Back at ten.", text="The database moves.", is_maintenance="y")
+    admin.do("announce", "/announce", headline="Back at ten.", text="The database moves.", is_maintenance="y")
 
     assert alice.live("maintenance") == "Back at ten."
     assert re.search(
@@ -257,10 +258,17 @@ def test_maintenance_shows_on_every_page_and_cannot_be_switched_off(alice: Visit
     assert "Always mailed at once" in alice.open("/preferences")
 
 
-@pytest.mark.parametrize("path", ["/announce", "/messages/all"])
+@pytest.mark.parametrize("path", ["/announce", "/actions/announce", "/messages/all"])
 def test_what_is_for_administrators_is_there_for_nobody_else(path: str, alice: Visitor, admin: Visitor) -> None:
     assert alice.client.get(path).status_code in (403, 404)
     admin.open(path)
+
+
+def test_only_an_administrator_announces_something(alice: Visitor, bob: Visitor, admin: Visitor) -> None:
+    answer = bob.do("announce", "/threads/new", headline="Free beer", text="At bob’s.")
+
+    assert answer.status_code == 403
+    assert alice.messages() == admin.messages() == []
 
 
 def test_an_administrator_sees_who_was_told_what(alice: Visitor, bob: Visitor, admin: Visitor) -> None:
@@ -273,7 +281,7 @@ def test_an_administrator_sees_who_was_told_what(alice: Visitor, bob: Visitor, a
 
 
 def test_an_announcement_without_words_is_handed_back(admin: Visitor) -> None:
-    answer = admin.send("/announce", headline="", text="Something.")
+    answer = admin.do("announce", "/announce", headline="", text="Something.")
 
     assert answer.status_code == 422
     assert "needs a headline" in answer.text

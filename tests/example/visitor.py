@@ -49,9 +49,13 @@ class Visitor:
 
     def send(self, page: str, action: str | None = None, **fields: Any) -> TestResponse:
         """Fill in the form of a page and send it, with its CSRF token, to *action* (by default the page)."""
+        return self.client.post(action or page, data={"csrf_token": self.token(page), **fields})
+
+    def token(self, page: str) -> str:
+        """Return the CSRF token of the first form on a page."""
         found = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', self.open(page))
         assert found, f"no form on {page}"
-        return self.client.post(action or page, data={"csrf_token": found[1], **fields})
+        return found[1]
 
     def register(self) -> Visitor:
         """Make an account and come in."""
@@ -72,6 +76,17 @@ class Visitor:
     def post(self, body: str) -> TestResponse:
         """Write a post."""
         return self.send("/", body=body)
+
+    def open_thread(self, title: str, **values: str) -> str:
+        """Open a thread; return the address of its page."""
+        values = {"body": "What do you think?", "topic": "TALK", "visibility": "everybody", **values}
+        answer = self.send("/threads/new", title=title, **values)
+        assert answer.status_code == 302, answer.text
+        return answer.location
+
+    def do(self, action: str, page: str, **fields: Any) -> TestResponse:
+        """Run an action, as a form on a page does."""
+        return self.send(page, f"/actions/{action}", next=page, **fields)
 
     def download(self, path: str) -> TestResponse:
         """Fetch a file, whole."""

@@ -15,7 +15,7 @@ from werkzeug.security import generate_password_hash
 from .. import feed, following
 from ..extensions import db, notify
 from ..models import Follow, Post, User
-from .correspondence import happen
+from . import correspondence, discussions
 
 #: The two who show a visitor around.
 GUIDES = ("maren", "tobias")
@@ -45,7 +45,8 @@ def fill(now: datetime) -> bool:
         _add_follows(script["people"], people, now)
         _add_posts(script["posts"], people, now)
         db.session.commit()
-    for moment, event in happen(script, people, now):
+    happenings = [*correspondence.happen(script, people, now), *discussions.happen(script, people, now)]
+    for moment, event in sorted(happenings, key=lambda it: it[0]):
         with _at(moment):
             event()
             db.session.commit()

@@ -21,8 +21,8 @@ MEMORY = timedelta(days=13)
 Happening = tuple[datetime, Callable[[], Any]]
 
 
-def happen(script: dict[str, Any], people: dict[str, User], now: datetime) -> list[Happening]:
-    """Return what happened, in the order of time: each a moment, and a function that tells of it."""
+def happen(script: dict[str, Any], people: dict[str, User], now: datetime) -> Iterator[Happening]:
+    """Yield what they were told, in no order: each a moment, and a function that tells of it."""
     happenings = [
         *_welcomes(people),
         *_follows(),
@@ -31,7 +31,7 @@ def happen(script: dict[str, Any], people: dict[str, User], now: datetime) -> li
         _announcement(script["announcement"], people, now),
         *_readings(script["people"], people, now),
     ]
-    return sorted((it for it in happenings if it[0] >= now - MEMORY), key=lambda it: it[0])
+    yield from (it for it in happenings if it[0] >= now - MEMORY)
 
 
 def _welcomes(people: dict[str, User]) -> Iterator[Happening]:
@@ -48,8 +48,8 @@ def _follows() -> Iterator[Happening]:
 
 def _mentions() -> Iterator[Happening]:
     for post in db.session.scalars(sa.select(Post).options(joinedload(Post.author))):
-        if mentions.names(post.body):
-            yield post.created_at, partial(mentions.tell, post.author, post)
+        if mentioned := mentions.names(post.body):
+            yield post.created_at, partial(mentions.tell, post.author, post, mentioned)
 
 
 def _letters(script: list[dict[str, Any]], people: dict[str, User], now: datetime) -> Iterator[Happening]:

@@ -7,17 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    current_app,
-    flash,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Response, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 from sqlalchemy.exc import IntegrityError
@@ -26,6 +16,7 @@ from sqlalchemy.orm import joinedload
 from .. import avatars, feed, following
 from ..extensions import db, notify
 from ..models import Follow, Post, User
+from ..paging import page_of
 from .forms import ButtonForm, PostForm, ProfileForm
 
 blueprint = Blueprint("main", __name__)
@@ -50,7 +41,7 @@ def home() -> ResponseReturnValue:
     if not form.is_submitted():
         feed.look_at_feed(current_user)
         db.session.commit()
-    posts = _page_of(feed.home_feed(current_user), "POSTS_PER_PAGE")
+    posts = page_of(feed.home_feed(current_user), "POSTS_PER_PAGE")
     status = 422 if form.is_submitted() else 200
     return render_template("main/home.html", form=form, posts=posts), status
 
@@ -58,7 +49,7 @@ def home() -> ResponseReturnValue:
 @blueprint.get("/explore")
 def explore() -> str:
     """Show what everybody writes."""
-    posts = _page_of(feed.everything(current_user), "POSTS_PER_PAGE")
+    posts = page_of(feed.everything(current_user), "POSTS_PER_PAGE")
     return render_template("main/explore.html", posts=posts)
 
 
@@ -69,6 +60,24 @@ def post(post_id: int) -> str:
     if notify.seen_by_visit(found):
         db.session.commit()
     return render_template("main/post.html", post=found)
+
+
+@blueprint.route("/post/<int:post_id>/edit", methods=["GET", "POST"])
+@login_required  # type: ignore[untyped-decorator]
+def edit_post(post_id: int) -> ResponseReturnValue:
+    """Change what a post says."""
+    found = _post_or_404(post_id)
+    if not found.can_be_edited_by(current_user):
+        abort(403, "Only its author changes a post.")
+    form = PostForm(obj=found)
+    form.submit.label.text = "Save"
+    if form.validate_on_submit():
+        feed.edit(found, form.body.data)
+        db.session.commit()
+        flash("Saved.")
+        return redirect(url_for("main.post", post_id=post_id))
+    status = 422 if form.is_submitted() else 200
+    return render_template("main/edit_post.html", form=form), status
 
 
 @blueprint.post("/post/<int:post_id>/delete")
@@ -106,7 +115,7 @@ def profile(username: str) -> str:
     return render_template(
         "main/profile.html",
         user=user,
-        posts=_page_of(query, "POSTS_PER_PAGE"),
+        posts=page_of(query, "POSTS_PER_PAGE"),
         followers=followers,
         followed=followed,
         is_followed=current_user.is_authenticated and following.is_following(current_user, user),
@@ -143,7 +152,7 @@ def followers(username: str) -> str:
     return render_template(
         "main/followers.html",
         user=user,
-        follows=_page_of(query, "PEOPLE_PER_PAGE"),
+        follows=page_of(query, "PEOPLE_PER_PAGE"),
         seen_id=seen_id if user == current_user else None,
     )
 
@@ -156,7 +165,7 @@ def followed(username: str) -> str:
     query = (
         sa.select(Follow).filter_by(follower_id=user.id).options(joinedload(Follow.followed)).order_by(Follow.id.desc())
     )
-    follows = _page_of(query, "PEOPLE_PER_PAGE")
+    follows = page_of(query, "PEOPLE_PER_PAGE")
     return render_template("main/followed.html", user=user, follows=follows)
 
 
@@ -205,12 +214,3 @@ def _post_or_404(post_id: int) -> Post:
 
 def _user_or_404(username: str) -> User:
     return User.named(username) or abort(404)
-
-
-def _page_of(query: sa.Select[Any], size_setting: str) -> Any:
-    page = max(request.args.get("page", 1, type=int), 1)
-    size = current_app.config[size_setting]
-    found = db.paginate(query, page=page, per_page=size, error_out=False)
-    if page > 1 and not found.items:
-        abort(404)
-    return found

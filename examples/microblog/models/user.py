@@ -37,6 +37,9 @@ class User(RecipientMixin, UserMixin, Model):  # type: ignore[misc]  # Flask-Log
     def __repr__(self) -> str:
         return f"<User {self.username}>"
 
+    def __str__(self) -> str:
+        return self.username
+
     def set_password(self, password: str) -> None:
         """Keep the hash of *password*."""
         self.password_hash = generate_password_hash(password)

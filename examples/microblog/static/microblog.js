@@ -70,8 +70,26 @@ function refreshParts() {
   }
 }
 
+/** Offer to tick all boxes of a name at once; without a script each is ticked by hand. */
+function tickAll() {
+  const show = () => {
+    for (const box of document.querySelectorAll("[data-tick-all]")) box.closest("label")?.removeAttribute("hidden");
+  };
+  document.addEventListener("change", (event) => {
+    const all = event.target;
+    if (!(all instanceof HTMLInputElement) || all.dataset.tickAll === undefined) return;
+    for (const box of document.getElementsByName(all.dataset.tickAll)) {
+      if (box instanceof HTMLInputElement) box.checked = all.checked;
+    }
+  });
+  // The list may be fetched anew.
+  new MutationObserver(show).observe(document.body, { childList: true, subtree: true });
+  show();
+}
+
 refreshTimes();
 setInterval(refreshTimes, 30_000);
 countCharacters();
 offerNews();
 refreshParts();
+tickAll();

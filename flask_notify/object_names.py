@@ -1,0 +1,42 @@
+"""What people call objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import inspect
+from sqlalchemy.orm.exc import DetachedInstanceError, ObjectDeletedError
+
+_NAMES = ("display_name", "username", "name", "title")
+
+
+def label_of(instance: Any) -> str:
+    """Return what an object is called, in one line.
+
+    It is what ``str()`` makes of it, where its class says so. Else what it has as ``display_name``,
+    ``username``, ``name`` or ``title``, and at last its model and key: "Post 3".
+    """
+    if instance is None:
+        return ""
+    try:
+        return " ".join(_name(instance).split()) or _by_key(instance)
+    except (AttributeError, DetachedInstanceError, ObjectDeletedError):
+        # It is gone, or something is that it asks for its name.
+        return _by_key(instance)
+
+
+def _name(instance: Any) -> str:
+    kind: Any = type(instance)
+    if kind.__str__ is not object.__str__:
+        return str(instance)
+    for attribute in _NAMES:
+        name = getattr(instance, attribute, None)
+        if isinstance(name, str) and name:
+            return name
+    return _by_key(instance)
+
+
+def _by_key(instance: Any) -> str:
+    state = inspect(instance)
+    key = "" if not state.identity else f" {state.identity[0]}"
+    return f"{state.mapper.class_.__name__}{key}"

@@ -1,0 +1,90 @@
+"""What the value of a setting may be."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+
+def is_number(value: Any) -> bool:
+    """Return whether it is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_positive(value: Any) -> bool:
+    """Return whether it is a number above 0."""
+    return is_number(value) and value > 0
+
+
+def is_count(value: Any) -> bool:
+    """Return whether it is a whole number above 0."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def is_flag(value: Any) -> bool:
+    """Return whether it is True or False."""
+    return isinstance(value, bool)
+
+
+def is_number_at_least_0(value: Any) -> bool:
+    """Return whether it is a number, at least 0."""
+    return is_number(value) and value >= 0
+
+
+def is_text(value: Any) -> bool:
+    """Return whether it is a text on one line."""
+    return isinstance(value, str) and not any(ord(char) < 32 for char in value)
+
+
+def is_text_or_none(value: Any) -> bool:
+    """Return whether it is a text on one line, not empty, or None."""
+    return value is None or (is_text(value) and value != "")
+
+
+def is_positive_or_none(value: Any) -> bool:
+    """Return whether it is a number above 0, or None."""
+    return value is None or is_positive(value)
+
+
+def is_base_url(value: Any) -> bool:
+    """Return whether it is the address of a site, or None."""
+    if value is None:
+        return True
+    if not is_text(value):
+        return False
+    parts = urlsplit(value)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+
+
+def is_time_of_day(value: Any) -> bool:
+    """Return whether it is a time like "08:00"."""
+    return isinstance(value, str) and re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value) is not None
+
+
+def is_weekday(value: Any) -> bool:
+    """Return whether it is a day from 0 to 6."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 6
+
+
+def is_timezone(value: Any) -> bool:
+    """Return whether it is the name of a time zone."""
+    try:
+        return isinstance(value, str) and ZoneInfo(value) is not None
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return False
+
+
+def is_hosts(value: Any) -> bool:
+    """Return whether it is names of hosts, each with or without a port."""
+    return isinstance(value, (tuple, list, set, frozenset)) and all(
+        isinstance(host, str) and re.fullmatch(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", host)
+        for host in value
+    )
+
+
+def is_prefix(value: Any) -> bool:
+    """Return whether it is empty, or a path without a slash at its end."""
+    return isinstance(value, str) and (value == "" or (value.startswith("/") and not value.endswith("/")))

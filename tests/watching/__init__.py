@@ -1,0 +1,1 @@
+"""Watched objects: what is noticed of them, and what is told."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, render_template
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from .extensions import db
 
@@ -30,7 +30,9 @@ def _not_found(_error: HTTPException) -> tuple[str, int]:
     return render_template("errors/404.html"), 404
 
 
-def _broken(_error: HTTPException) -> tuple[str, int]:
+def _broken(error: InternalServerError) -> tuple[str, int]:
     # The page asks the database who is logged in: a failed transaction must be over.
     db.session.rollback()
-    return render_template("errors/500.html"), 500
+    # An action that has failed tells by which reference that is found in the log.
+    told = error.description if error.description != InternalServerError.description else None
+    return render_template("errors/500.html", told=told), 500

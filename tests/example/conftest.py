@@ -13,6 +13,7 @@ from werkzeug.security import generate_password_hash
 
 from examples.microblog import create_app
 from examples.microblog.extensions import db
+from tests.browser.conftest import module_file  # noqa: F401  # a fixture
 from tests.example.running import Demo
 from tests.example.visitor import Visitor
 

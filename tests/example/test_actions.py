@@ -294,6 +294,21 @@ def test_a_comment_is_taken_back_from_the_page(talk: str, alice: Visitor, bob: V
     assert "It is on the ferry." not in bob.open(talk)
 
 
+def test_an_action_that_breaks_says_by_which_reference_and_nothing_else(
+    talk: str, alice: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("the secret of the thread")
+
+    monkeypatch.setattr(DeleteComment, "permitted", broken)
+
+    answer = alice.do("delete_comment", talk, row="1")
+
+    assert answer.status_code == 500
+    assert "Reference" in answer.text
+    assert "secret" not in answer.text
+
+
 def test_the_actions_of_the_example_are_known_by_name() -> None:
     names = {"announce", "close_thread", "delete_comment", "mark_seen", "reopen_thread"}
     assert names <= set(notify.actions)

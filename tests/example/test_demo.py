@@ -91,11 +91,25 @@ def test_the_guides_have_messages_of_every_kind_some_seen_and_some_not(run_demo:
         guest = Guest(demo.url).log_in(name)
         page = guest.open("/messages")
         assert guest.unread() > 3
-        for kind in ("Private messages", "Mentions", "New followers", "Announcements"):
+        for kind in ("Private messages", "Mentions", "New followers", "Announcements", "Changes", "Actions"):
             assert kind in page, (name, kind)
         assert "and 3 more" in page
         assert page.count("Mark unseen") > guest.unread()
         assert page.count("notify-message-unseen") == guest.unread()
+
+
+def test_the_guides_have_not_seen_yet_what_became_of_what_they_watch(run_demo: RunDemo) -> None:
+    demo = run_demo()
+
+    for name in GUIDES:
+        page = Guest(demo.url).log_in(name).open("/messages")
+        for words in (
+            "Title: Sunday at ten: the sixth lime tree → Sunday at eleven: the sixth lime tree",
+            "All eleven left on their own wings",
+            "modified by yuki",
+        ):
+            assert words in page, (name, words)
+    assert "Topic: Help wanted → Around town" in page
 
 
 def test_what_was_unread_before_has_been_mailed(run_demo: RunDemo) -> None:

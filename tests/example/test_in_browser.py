@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from examples.microblog.demo.community import PASSWORD as DEMO_PASSWORD
 from examples.microblog.exports import runner
 from examples.microblog.extensions import db, notify
 from examples.microblog.models import Task, TaskState, Thread, User
+from tests.browser.test_accessibility import violations
 from tests.example.running import Demo, Guest, eventually
 from tests.example.visitor import PASSWORD, Visitor
 from tests.live import LiveServer
@@ -343,6 +345,28 @@ def test_a_thread_is_closed_by_keyboard_and_who_took_part_is_told(
     bob.locator(".notify-widget").get_by_text("Thank you, bob.").wait_for()
     with app.app_context():
         assert db.session.get_one(Thread, 1).closed
+
+
+def test_axe_finds_nothing_on_threads_and_their_dialogs(
+    window: Window, people: dict[str, Visitor], module_file: Callable[[str], Path]
+) -> None:
+    axe = module_file("axe-core/axe.min.js")
+    address = people["alice"].open_thread("Who has seen my umbrella?")
+    people["bob"].send(address, body="It is on the ferry.")
+    alice = window("alice")
+
+    for path in ("/threads/", "/threads/new", "/unseen", address):
+        alice.goto(path)
+        assert violations(alice, axe) == [], path
+    alice.get_by_role("button", name="Close thread").click()
+    expect(alice.get_by_role("dialog").get_by_label("Subject")).to_be_focused()
+    assert violations(alice, axe) == []
+    alice.keyboard.press("Enter")
+    expect(alice.get_by_role("alertdialog")).to_be_visible()
+    assert violations(alice, axe) == []
+    alice.get_by_role("button", name="Yes").click()
+    expect(alice.get_by_role("button", name="Reopen thread")).to_be_visible()
+    assert violations(alice, axe) == []
 
 
 def test_several_messages_are_marked_at_once_without_a_reload(window: Window, people: dict[str, Visitor]) -> None:

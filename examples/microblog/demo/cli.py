@@ -45,7 +45,8 @@ The microblog is at {address}
 Log in as  {first}  in this window and as  {second}  in a private one
 (both have the password "{password}"), and look at both side by side:
 write to each other from the profiles, mention one another with an @ in a
-post, or follow somebody, and watch the bell and the numbers change.
+post, comment on a thread that the other watches, edit it or close it, and
+watch the bell and the numbers change.
 
 What is left unread for {delay} seconds comes as mail. No mail leaves this
 computer: it lies at {address}mail/

@@ -32,13 +32,13 @@ demo: $(VENV)/installed-demo ## a community to log in to, at http://127.0.0.1:$P
 	PORT=$(PORT) $(BIN)/flask --app examples.microblog demo
 
 test: $(VENV)/installed-test $(VENV)/installed-bench node_modules/.package-lock.json ## the whole suite; REQUIRE=all fails where something is missing
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 test-fast: $(VENV)/installed-test ## the suite on SQLite alone, without a browser
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --fast $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --fast $(ARGS)
 
 test-matrix: $(VENV)/installed-test node_modules/.package-lock.json ## the suite, with every combination of keys, bases and databases
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --matrix $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --matrix $(ARGS)
 
 test-min: ## the fast suite with the lowest versions that are promised
 	$(PYTHON) -m venv .venv-min

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import warnings
@@ -174,11 +175,22 @@ _apps: WeakSet[Flask] = WeakSet()
 _lock = threading.Lock()
 
 
+class _Swept:
+    """How many applications have come, and how many there had been when those gone were last looked for."""
+
+    bound = 0
+    total = 0
+
+
+_swept = _Swept()
+
+
 def bind(app: Flask) -> None:
     """Make an application known, for records of threads and processes that are in none."""
     notify = notify_of(app)
     with _lock:
         _apps.add(app)
+        _swept.bound += 1
         for name, found in _for_all.items():
             log_messages.declare(notify.message_types, name, found.label, found.mail_mode)
 
@@ -195,7 +207,16 @@ def register_for_all(name: str, function: LogFunction) -> None:
 def bound() -> list[Flask]:
     """Return the applications that are known."""
     with _lock:
-        return list(_apps)
+        apps = list(_apps)
+        several = len(apps) > 1 and _swept.total != _swept.bound
+        _swept.total = _swept.bound
+    if several:
+        # One that nobody holds any more is none; it only waits to be collected, for it is in cycles.
+        apps.clear()
+        gc.collect()
+        with _lock:
+            apps = list(_apps)
+    return apps
 
 
 def notify_of(app: Flask) -> LogNotifications:

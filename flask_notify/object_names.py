@@ -14,7 +14,8 @@ def label_of(instance: Any) -> str:
     """Return what an object is called, in one line.
 
     It is what ``str()`` makes of it, where its class says so. Else what it has as ``display_name``,
-    ``username``, ``name`` or ``title``, and at last its model and key: "Post 3".
+    ``username``, ``name`` or ``title``, and at last its model and key: "Post 3". A user is called as in
+    messages, by one of these: what ``str()`` makes of a user may not be meant for others.
     """
     if instance is None:
         return ""
@@ -27,7 +28,9 @@ def label_of(instance: Any) -> str:
 
 def _name(instance: Any) -> str:
     kind: Any = type(instance)
-    if kind.__str__ is not object.__str__:
+    # What RecipientMixin, which is built upon this, gives to the user model.
+    is_user = hasattr(kind, "__notify_overrides__")
+    if kind.__str__ is not object.__str__ and not is_user:
         return str(instance)
     for attribute in _NAMES:
         name = getattr(instance, attribute, None)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+from hypothesis import settings
 
 from tests.apps import Site, make_app
 from tests.live import LiveServer
@@ -33,6 +34,9 @@ def pytest_configure() -> None:
     """Let a terminated run end as an interrupted one does: with its servers stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _keep_files_in_memory()
+    # A machine that does other things is slow now and then; no test tells how long an example takes.
+    settings.register_profile("untimed", settings(), deadline=None)
+    settings.load_profile("untimed")
 
 
 def _keep_files_in_memory() -> None:

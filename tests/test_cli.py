@@ -110,7 +110,7 @@ def test_a_message_is_sent_by_name_or_by_key_to_all_or_to_some(site: Site, peopl
         (["send", "x"], "Name the recipients by one of --to, --all and --where"),
         (["send", "x", "--to", "nobody"], "no user with the key or name 'nobody'"),
         (["send", "--all"], "Give the message's SUBJECT"),
-        (["send", "--all", "--type", "unheard"], "declared: change, for_staff, private, system, welcome"),
+        (["send", "--all", "--type", "unheard"], "declared: action, change, for_staff, private, system, welcome"),
         (["send", "--all", "--type", "welcome"], "lacks door"),
         (["send", "x", "--all", "--type", "welcome"], "makes its own text"),
         (["send", "x", "--all", "--data", "[1]"], "must be a JSON object"),
@@ -189,6 +189,7 @@ def test_why_names_the_rule_and_what_became_of_the_mail(site: Site, people: list
     assert mails["by pair"] == "not mailed, by its mode"
     assert mails["in general"].startswith("not mailed: it was seen at ")
     assert {t["type"]: (t["mail_mode"], t["rule"]) for t in told["types"]} == {
+        "action": ("daily", "own"),
         "change": ("daily", "own"),
         "for_staff": ("daily", "own"),
         "private": ("silent", "own for type"),

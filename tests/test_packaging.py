@@ -83,6 +83,10 @@ def shipped(directory: str) -> set[str]:
     }
 
 
+# One process builds: two at a time would be in one another's way in the checkout.
+built_once = pytest.mark.xdist_group("built")
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the sdist, and the wheel that was built from it."""
@@ -97,6 +101,7 @@ def run(*command: object, cwd: Path | None = None) -> None:
 
 
 @pytest.mark.slow
+@built_once
 def test_the_wheel_is_the_package_with_its_migrations_and_nothing_else(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -107,6 +112,7 @@ def test_the_wheel_is_the_package_with_its_migrations_and_nothing_else(built: Pa
 
 
 @pytest.mark.slow
+@built_once
 def test_the_sdist_has_what_testing_and_building_need(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
@@ -119,6 +125,7 @@ def test_the_sdist_has_what_testing_and_building_need(built: Path) -> None:
 
 
 @pytest.mark.slow
+@built_once
 def test_the_wheel_works_in_an_empty_environment(built: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"

@@ -175,8 +175,10 @@ class ActionRunner:
         request.started = True
         target = request.action.target
         mapped = (self.notify.models.Inbox,) if target is None else (self.notify.models.Inbox, target)
+        session = self.notify.db.session()
+        session.flush()  # what was changed before is not this user's doing
         try:
-            with recipient.acting_as(request.user), savepoint(self.notify.db.session(), *mapped):
+            with recipient.acting_as(request.user), savepoint(session, *mapped):
                 self._do(request)
         except _Failed:
             if request.response.message is None and not request.response.errors:
@@ -196,10 +198,11 @@ class ActionRunner:
             request.running = False
         if request.stopped is not None:
             raise request.stopped
+        if not request.response.failed:
+            request.response.update(success=True)
+            action.succeeded(request)
         if request.response.failed:
             raise _Failed
-        request.response.update(success=True)
-        action.succeeded(request)
 
     def _select(self, request: ActionRequest, *, lock: bool) -> None:
         action: Action = request.action

@@ -19,6 +19,7 @@ from ..language import gettext, say_date, say_when
 from ..object_names import label_of
 from ..richtext import to_text
 
+_PLAIN = (type(None), str, int, float, Decimal, date, time, bytes, Enum)
 _NEW_WORD = re.compile(r"[_.]+|(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -92,6 +93,8 @@ def choice_of(info: Mapping[Any, Any], value: Any) -> Any:
 
 def is_object(value: Any) -> bool:
     """Whether a value is an object of a model."""
+    if isinstance(value, _PLAIN):  # most are, and asking SQLAlchemy takes longer
+        return False
     return getattr(inspect(value, raiseerr=False), "mapper", None) is not None and not isinstance(value, type)
 
 

@@ -7,11 +7,22 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import DetachedInstanceError, ObjectDeletedError
 
+from ..language import gettext
+from ..message_types import name_of
 from ..object_names import label_of
 from .changes import Noticed, Unknown
 
 _BATCH = 1_000
+
+
+def doer_of(user: Any) -> str:
+    """Return what whoever has done something is called, also one of whom nothing can be read any more."""
+    try:
+        return name_of(user)
+    except (DetachedInstanceError, ObjectDeletedError):
+        return gettext("somebody")
 
 
 class Referred:

@@ -11,12 +11,12 @@ from markupsafe import Markup
 from .. import preferences, recipient, watches
 from ..errors import ConfigurationError
 from ..language import gettext
-from ..message_types import name_of
 from ..models import Models
 from ..rules import MailMode
 from .changes import Change
+from .labels import doer_of
 from .noticing import listen
-from .telling import read_in_bulk, tell
+from .telling import read_in_bulk, tell, watchers_of
 
 
 class WatchableMixin:
@@ -83,7 +83,7 @@ class WatchableMixin:
     @property
     def watchers(self) -> list[Any]:
         """The users who watch this object and have not muted it, with what waits for the commit."""
-        return watches.watchers(_models_of(self), self)
+        return watchers_of(_models_of(self), self)
 
     def get_change_subject(self, doer: Any, change: Change) -> str | None:
         """Return what is told in one line, in the language that is current. Override it to say something else.
@@ -120,9 +120,9 @@ class WatchableMixin:
         told, whoever is returned.
         """
         models = _models_of(self)
-        own = watches.watchers(models, self)
+        own = watchers_of(models, self)
         owner = self.get_change_owner()
-        return own if own or owner is self or owner is None else watches.watchers(models, owner)
+        return own if own or owner is self or owner is None else watchers_of(models, owner)
 
     def get_notify_message_type(self) -> str | None:
         """Return the name of the type that the message is of, ``change`` or a subclass's; None to tell nobody."""
@@ -143,7 +143,7 @@ def _subject(doer: Any, change: Change) -> str:
             "modified": gettext("%(object)s was modified", object=change.label),
             "deleted": gettext("%(object)s was deleted", object=change.label),
         }[change.kind]
-    user = name_of(doer)
+    user = doer_of(doer)
     return {
         "created": gettext("%(user)s created %(object)s", user=user, object=change.label),
         "modified": gettext("%(user)s modified %(object)s", user=user, object=change.label),
@@ -154,7 +154,7 @@ def _subject(doer: Any, change: Change) -> str:
 def _sentence(doer: Any, change: Change) -> str:
     if doer is None:
         return gettext("%(object)s has been modified:", object=change.label)
-    return gettext("%(object)s has been modified by %(user)s:", object=change.label, user=name_of(doer))
+    return gettext("%(object)s has been modified by %(user)s:", object=change.label, user=doer_of(doer))
 
 
 def _models_of(instance: Any) -> Models:

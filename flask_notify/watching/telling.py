@@ -7,7 +7,9 @@ the rules ask for are read in few statements; a text is rendered once for each o
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import SelectBase
 
-from .. import emission, inbox, recipient, sending, watch_rows, watches
+from .. import emission, fanout, inbox, recipient, sending, watch_rows, watches
 from ..config import Settings
 from ..emission import ByKey
 from ..errors import InvalidMessage
@@ -62,6 +64,28 @@ def read_in_bulk(hook: _Hook) -> _Hook:
     return hook
 
 
+def _is_read_in_bulk(instance: Any) -> bool:
+    return bool(getattr(type(instance).get_change_observers, _IN_BULK, False))
+
+
+_in_hand: ContextVar[dict[watches.Target, list[Any]] | None] = ContextVar("flask_notify.watchers", default=None)
+
+
+@contextmanager
+def _in_hand_are(watchers: dict[watches.Target, list[Any]]) -> Iterator[None]:
+    token = _in_hand.set(watchers)
+    try:
+        yield
+    finally:
+        _in_hand.reset(token)
+
+
+def watchers_of(models: Models, instance: Any) -> list[Any]:
+    """Return the users who watch an object; while hooks are asked, those of all objects have been read at once."""
+    known = (_in_hand.get() or {}).get(_named(instance))
+    return watches.watchers(models, instance) if known is None else list(known)
+
+
 def tell(session: Session, records: list[Noticed]) -> None:
     """Emit what watchers are told of all that was noticed in a transaction.
 
@@ -105,7 +129,8 @@ class _Telling:
         stored = watch_rows.watchers_of(self._connection(), self.models, targets)
         self._forget_predecessors({target for target, kind in objects.items() if kind == "created"}, stored)
         watching = self._with_pending(stored)
-        observed = [(one, named) for one in news if (named := self._observers(one, watching)) != []]
+        with _in_hand_are(self._watchers_for_hooks(news, watching)):
+            observed = [(one, named) for one in news if (named := self._observers(one, watching)) != []]
         referred = Referred(self.session, (one.change for one, _ in observed))
         at_once: list[tuple[Outgoing, Sequence[Recipient]]] = []
         for one, named in observed:
@@ -154,10 +179,26 @@ class _Telling:
             for target, theirs in watching.items()
         }
 
+    def _watchers_for_hooks(
+        self, news: Sequence[News], watching: dict[watches.Target, Pairs]
+    ) -> dict[watches.Target, list[Any]]:
+        """Return the users who watch those objects whose hook may ask for them, read for all at once."""
+        asking = [one for one in news if not _is_read_in_bulk(one.change.object)]
+        theirs = {
+            target: [key for key, mode in watching.get(target, []) if mode is not MailMode.SILENT]
+            for one in asking
+            for target in (one.itself, one.about)
+        }
+        keys = list({key: None for some in theirs.values() for key in some})
+        users: dict[Any, Any] = {}
+        for start in range(0, len(keys), _BATCH):
+            users |= fanout.users_by_key(self.session, self.models, keys[start : start + _BATCH])
+        return {target: [users[key] for key in some if key in users] for target, some in theirs.items()}
+
     def _observers(self, one: News, watching: dict[watches.Target, Pairs]) -> Any:
         """Return whom to tell: recipients, or a select of keys."""
         instance = one.change.object
-        if not getattr(type(instance).get_change_observers, _IN_BULK, False):
+        if not _is_read_in_bulk(instance):
             given = instance.get_change_observers()
             if not isinstance(given, SelectBase):
                 return sending.named_in(self.models, given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -273,3 +274,44 @@ def test_all_or_nothing_holds_with_sqlite_s_documented_begin(site: Site, recipe:
         forum.CloseSeveral.run_for([thread], user=ann)
         forum.session.commit()
         assert titles_of_closed(forum) == {"one"}
+
+
+@pytest.mark.databases("sqlite")
+def test_all_or_nothing_holds_for_rows_of_another_database(build: Callable[..., Site], tmp_path: Path) -> None:
+    site = build(SQLALCHEMY_BINDS={"archive": f"sqlite:///{tmp_path / 'archive.sqlite'}"})
+    db = site.db
+
+    class Box(db.Model):  # type: ignore[name-defined,misc]  # as Flask-SQLAlchemy has it
+        __bind_key__ = "archive"
+        id = db.Column(db.Integer, primary_key=True)
+        label = db.Column(db.String(20))
+
+    @site.notify.action
+    class Relabel(Action):
+        target = Box
+
+        def permitted(self, ar: ActionRequest, box: Any) -> bool:  # noqa: ARG002
+            return True
+
+        def run(self, ar: ActionRequest, box: Any) -> None:
+            box.label, ar.user.name = "new", "new"
+            ar.confirm("Sure?", uid="sure")
+
+    site.create_tables()
+    key = site.add_user("old")
+    with site.app.app_context():
+        user, box = site.user(key), Box(label="old")
+        db.session.add(box)
+        db.session.commit()
+
+        assert Relabel.run_for(box, user=user, answers=False).failed
+        db.session.commit()
+        assert (box.label, user.name) == ("old", "old")
+
+        Relabel.run_for(box, user=user, answers=True)
+        db.session.rollback()
+        assert (box.label, user.name) == ("old", "old")
+
+        Relabel.run_for(box, user=user, answers=True)
+        db.session.commit()
+        assert (box.label, user.name) == ("new", "new")

@@ -291,6 +291,17 @@ def test_recipients_can_mask_the_type(forum: Forum) -> None:
     assert messages_of(forum, bob) == []
 
 
+def test_a_note_that_cannot_be_kept_takes_all_back(forum: Forum, notifying: Callable[..., Any]) -> None:
+    ann, bob = forum.user("ann"), forum.user("bob")
+    action = notifying(emit_system_note=lambda self, ar, *_: ar.error("No room for a note."))  # noqa: ARG005
+
+    response = action.run_for(forum.thread(ann), user=ann)
+    forum.session.commit()
+
+    assert (response.failed, response.message) == (True, "No room for a note.")
+    assert messages_of(forum, bob) == []
+
+
 # Working as another user (row B3)
 
 

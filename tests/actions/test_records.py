@@ -177,6 +177,24 @@ def test_an_instance_is_not_stored_by_itself(salon: Salon) -> None:
     assert salon.session.scalar(select(salon.Thread).where(salon.Thread.title == "Milk")) is None
 
 
+@pytest.mark.databases("sqlite")
+def test_an_instance_that_is_not_stored_has_a_record_too(salon: Salon) -> None:
+    thread = salon.session.get(salon.Thread, 1)
+    ar = salon.ask(master_instance=thread)
+
+    record = ar.data_record(ar.create_instance(salon.Post, text="Black."))
+
+    assert (record["id"], record["data"]["id"], record["data"]["text"]) == (None, None, "Black.")
+    assert record["data"]["thread"] == {"id": 1, "text": "Tea & <biscuits>"}
+
+
+@pytest.mark.databases("sqlite")
+def test_an_instance_that_is_not_stored_has_no_place(salon: Salon) -> None:
+    record = salon.ask().data_record(salon.Thread(title="Milk"), navinfo=True)
+
+    assert record["navinfo"] == {"first": 1, "prev": None, "next": None, "last": 12, "recno": 0, "count": 3}
+
+
 @pytest.fixture(name="Letter")
 def letter_model(salon: Salon) -> Any:
     """A model that points at users twice."""

@@ -381,6 +381,9 @@ def test_an_action_shows_a_button_for_itself(salon: Salon) -> None:
     for renderer in (TextRenderer(), JsonRenderer()):
         AskAgain.run_for(salon.session.get(salon.Thread, 1), user=salon.user("ann"), renderer=renderer)
 
+    with_row = salon.ask("bob").spawn(salon.CloseThread)
+    with_row.selected = [salon.session.get(salon.Thread, 1)]
+    assert with_row.ar2button() == "(Close <thread>)"
     assert shown[:3] == ["[Ask again]", "[Once more]", "[Ask again]"]
     assert [(each["action"], each["row"]) for each in shown[3:]] == [("ask_again", 1)] * 3
 

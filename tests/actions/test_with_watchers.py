@@ -56,6 +56,14 @@ def watched(site: Site) -> Any:
             else:
                 ar.error("Not by you.")
 
+    @site.notify.action
+    class Look(Action):
+        def permitted(self, ar: ActionRequest) -> bool:  # noqa: ARG002
+            return True
+
+        def run(self, ar: ActionRequest) -> None:
+            ar.success("Seen.")
+
     site.create_tables()
     with site.app.app_context():
         people = {name: site.User(name=name) for name in ("ann", "bob", "cem")}
@@ -91,6 +99,17 @@ def test_the_one_acted_as_is_who_has_changed_it(watched: Watched) -> None:
     ann, bob = watched.people["ann"], watched.people["bob"]
 
     watched.Rename.run_for(watched.post, user=ann, acting_as=bob, answers=True)
+    watched.site.db.session.commit()
+
+    assert watched.told("bob") == []
+    assert "bob" in watched.told("cem")[0]
+
+
+def test_what_was_changed_before_is_not_the_action_s_doing(watched: Watched) -> None:
+    ann, bob = watched.people["ann"], watched.people["bob"]
+    with watched.site.notify.acting_as(bob):
+        watched.post.title = "Changed before"
+        watched.site.notify.actions.find("look").run_for(user=bob, acting_as=ann)
     watched.site.db.session.commit()
 
     assert watched.told("bob") == []

@@ -277,6 +277,17 @@ def test_a_question_is_answered_with_yes(stage: BoardStage) -> None:
     assert set(stage.board.state()) == {"Tea"}
 
 
+def test_when_a_record_is_gone_the_focus_is_at_the_next(stage: BoardStage) -> None:
+    stage.add("Lunch", "Tea", closed=True)
+    page = stage.open()
+
+    button(page, "Lunch", "Delete").press("Enter")
+    question(page, "Delete").get_by_role("button", name="Yes").press("Enter")
+
+    expect(thread(page, "Lunch")).to_have_count(0)
+    expect(page.get_by_role("checkbox", name="Select Tea")).to_be_focused()
+
+
 def test_no_changes_nothing_and_the_focus_returns(stage: BoardStage) -> None:
     stage.add("Lunch")
     page = stage.open()

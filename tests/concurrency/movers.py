@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import event, select
 
 from flask_notify import MessageType, fanout
-from tests.apps import Site, make_app
+from tests.apps import ModelSet, Site, make_app
 
 BATCH = 4
 SAYING = "many"
@@ -20,6 +20,8 @@ SAYING = "many"
 # It forks from a process that has nothing but the imports, so that one death costs a few milliseconds.
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["tests.concurrency.movers"])
+# Mapped before the workers are forked, each of which would map them anew.
+ModelSet.take("integer", "legacy").give_back()
 
 
 class Announced(MessageType):

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.security import generate_password_hash
 
 from examples.microblog import create_app
 from examples.microblog.extensions import db
 from tests.browser.conftest import module_file  # noqa: F401  # a fixture
 from tests.example.running import Demo
 from tests.example.visitor import Visitor
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let hashes of passwords cost little, for people register and log in by the hundred here."""
+    cheap = partial(generate_password_hash, method="scrypt:1024:8:1")
+    monkeypatch.setattr("examples.microblog.models.user.generate_password_hash", cheap)
 
 
 @pytest.fixture

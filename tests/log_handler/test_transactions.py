@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ from sqlalchemy import event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, PendingRollbackError
 from sqlalchemy.orm import Session
 
-from flask_notify import uncommitted
+from flask_notify import NotifyHandler, uncommitted
 from flask_notify.errors import TransactionFailed
 from tests.apps import Site
-from tests.log_handler.judging import errors, judged, told
+from tests.log_handler.judging import errors, judged, register, told
 
 
 def names(site: Site) -> set[str]:
@@ -490,3 +491,46 @@ def test_a_statement_that_writes_is_known_by_its_words(statement: str) -> None:
 )
 def test_a_statement_that_reads_is_known_likewise(statement: str) -> None:
     assert not uncommitted.writes(statement)
+
+
+def test_every_kind_of_application_joins_and_commits(any_site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    register(any_site.notify)
+    susan, handler = any_site.add_user("susan"), NotifyHandler(app=any_site.app)
+
+    def log(points: int) -> None:
+        handler.handle(logging.makeLogRecord(judged(susan, points)))
+
+    log(1)
+    with any_site.app.app_context():
+        any_site.user(susan)
+        log(2)
+        any_site.user(susan).last_seen = 7.0
+        log(3)
+        any_site.db.session.rollback()
+        any_site.user(susan).last_seen = 7.0
+        log(4)
+        any_site.db.session.commit()
+
+    assert errors(caplog) == []
+    assert told(any_site, susan) == ["1 points", "2 points", "4 points"]
+
+
+@pytest.mark.databases("sqlite")
+def test_users_may_live_in_a_database_of_their_own(
+    build: Callable[..., Site], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    binds = {"people": f"sqlite:///{tmp_path / 'people.sqlite'}"}
+    site = build(attributes={"__bind_key__": "people"}, SQLALCHEMY_BINDS=binds)
+    register(site.notify)
+    susan, handler = site.add_user("susan"), NotifyHandler(app=site.app)
+    record = logging.makeLogRecord(judged(susan))
+
+    handler.handle(record)
+    with site.app.app_context():
+        site.db.session.add(site.User(name="miguel"))
+        handler.handle(record)
+        assert told(site, susan) == ["1 points"]
+        site.db.session.commit()
+
+    assert errors(caplog) == []
+    assert told(site, susan) == ["1 points", "1 points"]

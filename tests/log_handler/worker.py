@@ -30,6 +30,7 @@ def main(config: str, name: str, word: str) -> None:
 
     from tests.apps import make_app
 
+    make_app(os.environ["DATABASE_URL"])  # nobody holds it: as if a factory were called twice
     site = make_app(os.environ["DATABASE_URL"])
 
     @site.notify.on_log("done")

@@ -315,3 +315,26 @@ def test_recipients_choose_how_they_are_told_of_changes_as_of_any_type(board: Bo
     board.session.commit()
 
     assert (board.told("bob"), board.told("cem")) == ([], ["B was modified"])
+
+
+def test_who_deletes_their_own_account_has_still_done_it(board: Board, post: Any) -> None:
+    ann = board.ann
+    with board.site.notify.acting_as(ann):
+        post.author = None
+        post.title = "Orphan"
+        board.session.delete(ann)
+        board.session.commit()
+
+    assert board.told("bob") == ["ann modified Orphan"]
+    assert board.lines("bob") == ["title: Plan → Orphan", f"author: {board.keys['ann']} → —"]
+
+
+def test_a_doer_of_whom_nothing_can_be_read_any_more_is_somebody(board: Board, post: Any) -> None:
+    ann = board.ann
+    board.session.expire(ann)
+    board.session.expunge(ann)
+    with board.site.notify.acting_as(ann):
+        post.title = "B"
+        board.session.commit()
+
+    assert board.told("bob") == ["somebody modified B"]

@@ -186,6 +186,11 @@ def test_every_kind_of_key_and_base(build: Callable[..., Site], variant: Variant
         assert (message.subject, message.mail_mode) == ("New was modified", "weekly")
         assert "<li>name: Old → New</li><li>owner: — → bob</li>" in message.body
         assert message.target_id == str(thing.id)
+        with site.notify.acting_as(site.user(keys[1])):
+            thing.name = "Newest"
+            session.commit()
+        session.refresh(message)
+        assert (message.subject, message.count, message.sender_id) == ("bob modified Newest", 2, keys[1])
 
 
 def test_models_that_inherit_are_noticed_with_all_their_fields(build: Callable[..., Site]) -> None:

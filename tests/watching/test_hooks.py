@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import pytest
+from flask_babel import Babel
 from markupsafe import Markup
 from sqlalchemy import select
 
@@ -196,8 +198,11 @@ def test_a_watch_that_cannot_be_is_refused_with_its_remedy(
         make_board(build, watch=watch)
 
 
-def test_more_watchers_than_one_transaction_should_lock_are_told_afterwards(build: Callable[..., Site]) -> None:
-    board = make_board(build, NOTIFY_INLINE_RECIPIENTS=1)
+@pytest.fixture
+def crowded(build: Callable[..., Site]) -> Iterator[Board]:
+    """A board, in its context, where two watchers are many; with a post that all watch, and a scheduler."""
+    board = make_board(build, NOTIFY_INLINE_RECIPIENTS=1, BABEL_DEFAULT_LOCALE="en")
+    Babel(board.site.app)
     with board.site.app.app_context():
         now = DatabaseClock()
         lease = board.site.notify.models.lease
@@ -208,13 +213,53 @@ def test_more_watchers_than_one_transaction_should_lock_are_told_afterwards(buil
         board.session.commit()
         for person in (board.ann, board.bob, board.cem):
             post.watch(person)
-        change(board, post)
-        assert board.told("bob") == []
-        post.title = "told as it was"
-        board.session.rollback()
+        board.session.commit()
+        yield board
 
-        board.site.notify.drain()
 
-        assert (board.told("ann"), board.told("bob"), board.told("cem")) == ([], ["ann modified B"], ["ann modified B"])
-        assert board.lines("bob") == ["title: Plan → B"]
-        assert board.messages("bob")[0].data == {"kind": "modified", "changed": ["title"]}
+def test_more_watchers_than_one_transaction_should_lock_are_told_afterwards(crowded: Board) -> None:
+    board, post = crowded, crowded.session.get_one(crowded.Post, 1)
+    change(board, post)
+    assert board.told("bob") == []
+    post.title = "told as it was"
+    board.session.rollback()
+
+    board.site.notify.drain()
+
+    assert (board.told("ann"), board.told("bob"), board.told("cem")) == ([], ["ann modified B"], ["ann modified B"])
+    assert board.lines("bob") == ["title: Plan → B"]
+    assert board.messages("bob")[0].data == {"kind": "modified", "changed": ["title"]}
+
+
+def test_those_who_are_told_afterwards_read_it_in_their_own_language(crowded: Board) -> None:
+    board, post = crowded, crowded.session.get_one(crowded.Post, 1)
+    board.cem.set_notify_preferences(locale="de", timezone="Europe/Berlin")
+    board.session.commit()
+    post.due = date(2026, 12, 24)
+    board.session.commit()
+    board.ann.set_notify_preferences(locale="fr")  # since
+    board.session.commit()
+
+    board.site.notify.drain()
+
+    assert [board.lines(name) for name in ("bob", "cem")] == [["due: — → Dec 24, 2026"], ["due: — → 24.12.2026"]]
+    assert board.lines("ann")[0].startswith("due: — → ")
+
+
+def test_a_query_for_many_observers_is_told_afterwards_too(crowded: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    board, post = crowded, crowded.session.get_one(crowded.Post, 1)
+    User = board.site.User
+    monkeypatch.setattr(board.Post, "get_change_observers", lambda _: select(User).where(User.name != "bob"))
+    change(board, post)
+    board.site.notify.drain()
+
+    assert (board.told("ann"), board.told("bob"), board.told("cem")) == ([], [], ["ann modified B"])
+
+
+def test_a_rolled_back_change_is_not_told_afterwards_either(crowded: Board) -> None:
+    board, post = crowded, crowded.session.get_one(crowded.Post, 1)
+    post.title = "B"
+    board.session.flush()
+    board.session.rollback()
+
+    assert board.site.notify.drain() == 0

@@ -97,6 +97,22 @@ def test_ten_times_as_many_objects_cost_as_many_statements_within_a_batch(build:
     check_counts(board.site)
 
 
+def test_observers_that_are_added_to_the_watchers_are_bounded_as_well(
+    build: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = make_board(build)
+    with board.site.app.app_context():
+        posts = fill(board, 60, 5, 5)
+        ann, default = board.ann, board.Post.get_change_observers
+        monkeypatch.setattr(board.Post, "get_change_observers", lambda self: [*default(self), ann])
+
+        few, many = (change_all(board, some, 1) for some in (posts[:6], posts[6:]))
+
+        assert len(many) == len(few), many
+        assert rows_of(board) == (60 * 6, 60 * 6)
+    check_counts(board.site)
+
+
 @pytest.mark.slow
 def test_a_thousand_objects_with_fifty_watchers_each(build: Callable[..., Site]) -> None:
     board = make_board(build)

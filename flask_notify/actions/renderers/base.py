@@ -215,7 +215,7 @@ class BaseRenderer(ABC):
         return self.action_button(ar, type(ar.action), row, label=label)
 
     def ar2button(self, ar: Any, *, label: str | None = None) -> Any:
-        """Return a button that runs the request itself, on its own row. Permission is asked when it is run."""
+        """Return a button that runs the request itself, on its own row, likewise."""
         with _visiting():
             return self.draw_button(own_button_of(ar, label))
 
@@ -274,7 +274,7 @@ def plain_summary_of(ar: Any, row: Any) -> str:
 
 def has_page(value: Any) -> bool:
     """Whether a value may have a page of its own."""
-    return is_object(value) or any(hasattr(value, name) for name in ("get_absolute_url", "notify_url"))
+    return is_object(value) or hasattr(value, "get_absolute_url") or hasattr(value, "notify_url")
 
 
 def _attribute(name: str) -> str:

@@ -44,17 +44,18 @@ class Button:
 def button_of(ar: Any, action: Any, row: Any = None, label: str | None = None) -> Button:
     """Return a button for an action, in a child of a request; permission is asked.
 
-    Of somebody who is not logged in it is not asked: what is permitted to whom is said of users.
-
     :param action: its class or name.
     :raises UnknownAction: if it was not declared.
     """
-    child = ar.spawn(action)
-    permitted = child.user is not None and bool(ar.runner.may_run(child, row))
-    return Button(child, row, str(child.action.label if label is None else label), permitted)
+    return _button(ar.spawn(action), row, label)
 
 
 def own_button_of(ar: Any, label: str | None = None) -> Button:
-    """Return a button for a request's own action, on its own row; permission is not asked."""
-    row = ar.selected[0] if ar.action.select == "one" and ar.selected else None
-    return Button(ar, row, str(ar.action.label if label is None else label), permitted=True)
+    """Return a button for a request's own action, on its own row, likewise."""
+    return _button(ar, ar.selected[0] if ar.action.select == "one" and ar.selected else None, label)
+
+
+def _button(ar: Any, row: Any, label: str | None) -> Button:
+    # Of somebody who is not logged in nobody is asked: what is permitted to whom is said of users.
+    permitted = ar.user is not None and bool(ar.runner.may_run(ar, row))
+    return Button(ar, row, str(ar.action.label if label is None else label), permitted)

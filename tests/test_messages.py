@@ -232,7 +232,7 @@ def test_only_declared_types_are_sent(site: Site, people: Any) -> None:
             return "x"
 
     with pytest.raises(
-        UnknownType, match="'undeclared'; declared: alarm, change, changed, for_staff, greeted, private"
+        UnknownType, match="'undeclared'; declared: action, alarm, change, changed, for_staff, greeted, private"
     ):
         site.notify.send(Undeclared(), to=people)
     with pytest.raises(ConfigurationError, match="must be its own"):

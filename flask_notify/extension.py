@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from flask import Blueprint, Flask, current_app
+from flask import Flask, current_app
 from werkzeug.local import LocalProxy
 
 from . import emission, fanout, log_messages, log_registry, recipient, scheduler, sending
@@ -20,23 +20,10 @@ from .errors import ConfigurationError
 from .message_types import MessageType, Registry
 from .models import Models
 from .outgoing import TextFunction
-from .web import (
-    actions,
-    all_messages,
-    buttons,
-    components,
-    csrf,
-    marking,
-    messages,
-    preferences,
-    private_messages,
-    templating,
-    unsubscribe,
-    watches,
-)
+from .web import unsubscribe
+from .web.blueprint import TEMPLATE_HELPERS, make_blueprint
 from .web.fast_poll import CursorReader, FastPoll
 from .web.hooks import Hooks
-from .web.poll import poll
 from .web.session import leave_sessions_alone
 from .web.ticket import Signer
 
@@ -116,8 +103,8 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
             self._check_models()
         if settings.shipped_migrations:
             recipient.declare_version_table(self.db)
-        app.register_blueprint(_blueprint(), url_prefix=settings.url_prefix or None)
-        for helper in _TEMPLATE_HELPERS:
+        app.register_blueprint(make_blueprint(), url_prefix=settings.url_prefix or None)
+        for helper in TEMPLATE_HELPERS:
             app.add_template_global(helper)
         app.shell_context_processor(lambda: {"notify": self})  # the models are there by Flask-SQLAlchemy
         app.cli.add_command(notify_cli)
@@ -278,49 +265,8 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
         recipient.check_collisions(self.models.user_mapper.class_)
 
 
-_TEMPLATE_HELPERS = (
-    buttons.action_button,
-    buttons.notify_action,
-    buttons.notify_actions_script,
-    buttons.notify_select,
-    buttons.obj2html,
-    components.notify_inbox,
-    components.notify_inbox_widget,
-    templating.notify_badge,
-    templating.notify_progress,
-    templating.notify_script,
-    templating.notify_style,
-    templating.notify_text,
-    watches.notify_watch,
-)
-
-
 def _signer(app: Flask, settings: Settings) -> Signer:
     return Signer(app.secret_key or "", settings.recheck_interval)
-
-
-def _blueprint() -> Blueprint:
-    blueprint = Blueprint(
-        "notify",
-        __name__,
-        static_folder="static",
-        static_url_path="/notify/static",
-        template_folder="templates",
-    )
-    blueprint.add_url_rule("/notifications", endpoint="poll", view_func=poll)
-    for module in (
-        actions,
-        csrf,
-        messages,
-        marking,
-        private_messages,
-        all_messages,
-        preferences,
-        unsubscribe,
-        watches,
-    ):
-        module.add_routes(blueprint)
-    return blueprint
 
 
 def _once(prepare: Callable[[], CursorReader | None]) -> Callable[[], CursorReader | None]:

@@ -130,6 +130,7 @@ LAYERS = [
     "web.preferences",
     "web.watches",
     "web.unsubscribe",
+    "web.blueprint",
     "cli.base",
     "cli.cursors",
     "cli.emitting",

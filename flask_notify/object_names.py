@@ -1,12 +1,15 @@
-"""What people call objects."""
+"""What people call objects and values."""
 
 from __future__ import annotations
 
+import re
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import inspect
 from sqlalchemy.orm.exc import DetachedInstanceError, ObjectDeletedError
 
+_NEW_WORD = re.compile(r"[_.]+|(?<=[a-z0-9])(?=[A-Z])")
 _NAMES = ("display_name", "username", "name", "title")
 
 
@@ -24,6 +27,17 @@ def label_of(instance: Any) -> str:
     except (AttributeError, DetachedInstanceError, ObjectDeletedError):
         # It is gone, or something is that it asks for its name.
         return _by_key(instance)
+
+
+def enum_label(value: Enum) -> str:
+    """Return what people call a value of an enum: its ``label``, else its name in words."""
+    label = getattr(value, "label", None)
+    return words_of(value.name) if label is None or callable(label) else str(label)
+
+
+def words_of(name: str) -> str:
+    """Return a name from the code as people write it: "BlogPost" is "Blog post"."""
+    return _NEW_WORD.sub(" ", name).strip().lower().capitalize()
 
 
 def _name(instance: Any) -> str:

@@ -15,9 +15,10 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, Session, object_sessio
 
 from ..errors import InvalidTable
 from ..language import gettext
+from ..object_names import words_of
 from .columns import Column, ColumnSpec, columns_of, mapper_of
 from .sight import Sight
-from .values import is_many, is_object, words_of
+from .values import is_many, is_object
 
 DEFAULT_LIMIT = 15
 """Rows that are shown where nothing else is asked for."""

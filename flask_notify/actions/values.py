@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, MappingView, Sequence, Set
 from datetime import date, datetime, time, timezone, tzinfo
 from decimal import Decimal
@@ -16,11 +15,10 @@ from sqlalchemy import inspect
 
 from ..errors import InvalidMessage
 from ..language import gettext, say_date, say_when
-from ..object_names import label_of
+from ..object_names import enum_label, label_of, words_of
 from ..richtext import to_text
 
 _PLAIN = (type(None), str, int, float, Decimal, date, time, bytes, Enum)
-_NEW_WORD = re.compile(r"[_.]+|(?<=[a-z0-9])(?=[A-Z])")
 
 
 class Clock(Protocol):
@@ -119,16 +117,6 @@ def name_in_words(name: str) -> str:
     return "ID" if name == "id" else words_of(name)
 
 
-def words_of(name: str) -> str:
-    """Return a name from the code as people write it: "BlogPost" is "Blog post"."""
-    return _NEW_WORD.sub(" ", name).strip().lower().capitalize()
-
-
-def _say_enum(value: Enum, _clock: Clock | None) -> str:
-    label = getattr(value, "label", None)
-    return words_of(value.name) if label is None or callable(label) else str(label)
-
-
 def _say_moment(value: datetime, clock: Clock | None) -> str:
     # One without a time zone is as the application keeps it: nobody knows which it is in.
     return say_when(value.astimezone(clock.zone) if clock and value.utcoffset() is not None else value)
@@ -142,7 +130,7 @@ def _say_hour(value: time, _clock: Clock | None) -> str:
 _SAYINGS: tuple[tuple[Any, Callable[[Any, Clock | None], str]], ...] = (
     (type(None), lambda _value, _clock: ""),
     (bool, lambda value, _clock: gettext("Yes") if value else gettext("No")),
-    (Enum, _say_enum),
+    (Enum, lambda value, _clock: enum_label(value)),
     (Markup, lambda value, _clock: plain(value)),
     (datetime, _say_moment),
     (date, lambda value, _clock: say_date(value)),

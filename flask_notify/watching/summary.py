@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from ..language import gettext, ngettext, say_date, say_moment
-from ..object_names import label_of
+from ..object_names import enum_label, label_of
 from .changes import Change, FieldChange, Noticed, Unknown
 from .fields import Field
 from .labels import Referred
@@ -72,11 +72,6 @@ def _as_text(value: Any) -> str:
     return str(value)
 
 
-def _say_enum(value: Enum) -> str:
-    label = getattr(value, "label", None)
-    return value.name if label is None or callable(label) else str(label)
-
-
 def _say_json(value: Any) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
@@ -86,7 +81,7 @@ def _say_json(value: Any) -> str:
 
 # In this order: a moment is a date, too.
 _SAID: dict[Any, Callable[[Any], str]] = {
-    Enum: _say_enum,
+    Enum: enum_label,
     bool: lambda value: gettext("yes") if value else gettext("no"),
     datetime: say_moment,
     date: say_date,

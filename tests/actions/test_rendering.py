@@ -20,8 +20,9 @@ from markupsafe import Markup
 from flask_notify import Action, ActionRequest
 from flask_notify.actions.renderers import HtmlRenderer, JsonRenderer, TextRenderer, html
 from flask_notify.actions.renderers.buttons import Button
-from flask_notify.actions.values import as_json, choice_of, plain, say, words_of
+from flask_notify.actions.values import as_json, choice_of, plain, say
 from flask_notify.errors import ConfigurationError, InvalidTable, UnknownAction
+from flask_notify.object_names import words_of
 from tests.actions.salon import Salon, State, fill, make_salon
 from tests.actions.test_tables import statements
 from tests.apps import Site

@@ -49,7 +49,7 @@ def test_enums_choices_and_booleans_read_as_their_labels(board: Board, post: Any
 
     assert change(board, post, **values) == [
         "state: — → Final version",
-        "colour: — → BLUE",
+        "colour: — → Blue",
         "Urgency: — → low",
         "rank: — → second",
         "closed: — → yes",

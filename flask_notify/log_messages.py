@@ -112,7 +112,7 @@ def make(
     if not issubclass(kind, LogMessage):
         raise InvalidMessage(
             f"The type {name!r} is declared by {kind.__qualname__}, which has no message and arguments. Send it with "
-            f"notify.send({kind.__qualname__}(…), to=user), or derive it from flask_notify.log_messages.LogMessage."
+            f"notify.send({kind.__qualname__}(…), to=user), or derive it from LogMessage."
         )
     values = _checked_arguments(arguments)
     given = {option: values.pop(option) for option in _OPTIONS if option in values}

@@ -7,10 +7,10 @@ from .actions.notifying import NotifyingAction
 from .actions.request import ActionRequest
 from .errors import NotifyError
 from .extension import Notify, current_notify
-from .log_handler import NotifyHandler
-from .message_types import MessageType
+from .logs.log_handler import NotifyHandler
+from .messages.message_types import MessageType
+from .messages.rules import MailMode
 from .recipient import RecipientMixin
-from .rules import MailMode
 from .watching.mixin import WatchableMixin
 
 __version__ = "0.1.0"

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from flask import Flask, current_app
 from werkzeug.local import LocalProxy
 
-from . import emission, fanout, log_messages, log_registry, recipient, scheduler, sending
+from . import emission, recipient
 from .actions.declaring import Actions
 from .actions.notifying import ActionMessage
 from .cli import notify_cli
 from .config import Settings
 from .errors import ConfigurationError
-from .message_types import MessageType, Registry
+from .logs import log_messages, log_registry
+from .messages import fanout, sending
+from .messages.message_types import MessageType, Registry
+from .messages.outgoing import TextFunction
 from .models import Models
-from .outgoing import TextFunction
+from .running import scheduler
 from .web import unsubscribe
 from .web.blueprint import TEMPLATE_HELPERS, make_blueprint
 from .web.fast_poll import CursorReader, FastPoll

@@ -14,12 +14,14 @@ from flask_login import current_user
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import Mapper
 
-from . import emission, inbox, mailbox, models, notifications, preferences, seen, targets
+from . import emission, inbox, models
 from .config import DEFAULTS, Settings
 from .errors import ConfigurationError
-from .message_types import Registry, unwrapped
-from .outgoing import key_of_user
-from .rules import MailMode
+from .live import notifications
+from .messages import mailbox, preferences, seen, targets
+from .messages.message_types import Registry, unwrapped
+from .messages.outgoing import key_of_user
+from .messages.rules import MailMode
 
 if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy

@@ -12,8 +12,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, func, insert, select, update
 
-from flask_notify import expiry, old_rows, signals
+from flask_notify import signals
 from flask_notify.models import Models
+from flask_notify.running import expiry, old_rows
 from tests.apps import Site
 from tests.concurrency.clients import Poller
 

@@ -18,7 +18,7 @@ from sqlalchemy import update
 from flask_notify import MessageType
 from flask_notify.errors import ConfigurationError
 from flask_notify.language import DOMAIN
-from flask_notify.letter import LONGEST_BODY, Letter, render
+from flask_notify.mailing.letter import LONGEST_BODY, Letter, render
 from tests.apps import Site
 from tests.notes import add_message, add_models, messages_of
 from tests.test_language import translate

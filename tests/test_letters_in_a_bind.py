@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flask_notify.letter import render
+from flask_notify.mailing.letter import render
 from tests.apps import Site
 from tests.notes import add_models
 from tests.web.test_preferences import save, settings_of

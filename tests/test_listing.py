@@ -9,7 +9,17 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import event, insert, text, update
 
-from flask_notify.listing import Anchor, Direction, Filters, Page, Place, newest_unseen, read, read_all, reader_of
+from flask_notify.messages.listing import (
+    Anchor,
+    Direction,
+    Filters,
+    Page,
+    Place,
+    newest_unseen,
+    read,
+    read_all,
+    reader_of,
+)
 from tests.apps import Site
 from tests.polls import NOON
 from tests.test_poll_plans import explain, nodes

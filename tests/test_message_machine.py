@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import func, select
 
-from flask_notify import expiry
-from flask_notify.message_types import Private
+from flask_notify.messages.message_types import Private
+from flask_notify.running import expiry
 from tests.apps import Site
 from tests.concurrency.messages import Changed, Replied, declare, told_count
 

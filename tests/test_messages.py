@@ -9,13 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from flask_notify import MailMode, MessageType
-from flask_notify.errors import (
-    ConfigurationError,
-    InvalidMessage,
-    InvalidPreference,
-    UnknownType,
-    WrittenByHand,
-)
+from flask_notify.errors import ConfigurationError, InvalidMessage, InvalidPreference, UnknownType, WrittenByHand
 from tests.apps import Site
 
 
@@ -490,7 +484,7 @@ def test_settings_that_cannot_be_are_refused(people: Any) -> None:
 
 
 def test_a_blocked_sender_writes_no_private_messages(site: Site, people: Any) -> None:
-    from flask_notify.message_types import Private
+    from flask_notify.messages.message_types import Private
 
     ann, bob, _ = people
     ann.block_sender(bob)

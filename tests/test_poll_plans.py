@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from flask_notify.polling import _statements
+from flask_notify.live.polling import _statements
 from tests.apps import Site
 
 RECIPIENTS, NAMES = 20_000, 50

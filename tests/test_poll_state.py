@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flask_notify import polling
+from flask_notify.live import polling
 from tests.apps import Site
 from tests.polls import items, names, newest, poll, set_clock, set_unread
 

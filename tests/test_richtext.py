@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flask_notify.errors import InvalidMessage
-from flask_notify.richtext import MAX_TAGS, check_url, sanitise, to_text, with_base
+from flask_notify.messages.richtext import MAX_TAGS, check_url, sanitise, to_text, with_base
 
 ALLOWED = {"a", "b", "br", "code", "em", "i", "li", "ol", "p", "strong", "ul"}
 

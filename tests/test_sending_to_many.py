@@ -11,10 +11,11 @@ from flask import url_for
 from flask_babel import Babel, get_locale, get_timezone
 from sqlalchemy import func, insert, select
 
-from flask_notify import MessageType, fanout
+from flask_notify import MessageType
 from flask_notify.database_clock import DatabaseClock
 from flask_notify.errors import InvalidMessage
 from flask_notify.leases import SCHEDULER
+from flask_notify.messages import fanout
 from tests.apps import Site
 
 MANY = 12

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from sqlalchemy import Integer, event, select
 from sqlalchemy.orm import joinedload
 
-from flask_notify.targets import Shown, show
+from flask_notify.messages.targets import Shown, show
 from tests.apps import Site
 from tests.notes import add_message, add_models, messages_of
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from flask_notify import watch_rows
-from flask_notify.watch_rows import Watching
+from flask_notify.messages import watch_rows
+from flask_notify.messages.watch_rows import Watching
 from tests.apps import Site
 from tests.test_poll_plans import SERIES, WITHOUT_CHECKS, _quoted, explain, nodes
 

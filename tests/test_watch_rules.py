@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, select
 
 from flask_notify import MessageType
-from flask_notify.message_types import Private
+from flask_notify.messages.message_types import Private
 from tests.apps import Site
 from tests.notes import add_models, messages_of
 from tests.watched import Stage

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from flask_notify import watches
-from flask_notify.preferences import Types, types_of
+from flask_notify.messages import watches
+from flask_notify.messages.preferences import Types, types_of
 from tests.apps import Site
 
 

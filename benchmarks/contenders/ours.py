@@ -16,8 +16,10 @@ from flask_login import LoginManager, UserMixin, login_user
 from flask_mail import Mail
 from flask_sqlalchemy import SQLAlchemy
 
-from flask_notify import MessageType, Notify, RecipientMixin, digest, expiry
-from flask_notify.transport import FlaskMailTransport
+from flask_notify import MessageType, Notify, RecipientMixin
+from flask_notify.mailing import digest
+from flask_notify.mailing.transport import FlaskMailTransport
+from flask_notify.running import expiry
 
 db = SQLAlchemy()
 login = LoginManager()

@@ -10,8 +10,8 @@ from wtforms.validators import Length, ValidationError
 
 from ..errors import ConfigurationError
 from ..language import gettext
-from ..message_types import MessageType
-from ..richtext import to_text
+from ..messages.message_types import MessageType
+from ..messages.richtext import to_text
 from .action import Action
 from .renderers.base import url_of
 from .request import ActionRequest

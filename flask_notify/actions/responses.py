@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from ..errors import InvalidMessage, InvalidResponse, UnknownResponseKey
 from ..language import gettext
-from ..richtext import check_url, sanitise, to_text
+from ..messages.richtext import check_url, sanitise, to_text
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .. import recipient
 from ..config import Settings
 from ..errors import ActionRefused, AnswerNeeded, InvalidParameters, InvalidResponse, NestedTooDeep, NotifyError
 from ..language import gettext
-from ..message_types import unwrapped
+from ..messages.message_types import unwrapped
 from . import parameters, rows
 from .action import Action
 from .parameters import Answers

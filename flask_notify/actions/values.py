@@ -15,8 +15,8 @@ from sqlalchemy import inspect
 
 from ..errors import InvalidMessage
 from ..language import gettext, say_date, say_when
+from ..messages.richtext import to_text
 from ..object_names import enum_label, label_of, words_of
-from ..richtext import to_text
 
 _PLAIN = (type(None), str, int, float, Decimal, date, time, bytes, Enum)
 

@@ -9,8 +9,9 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from .. import inbox, recounting
-from ..doctor import Finding, examine
+from .. import inbox
+from ..messages import recounting
+from ..running.doctor import Finding, examine
 from .base import answer, app_models, app_state, as_json, progress
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}

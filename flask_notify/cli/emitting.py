@@ -9,7 +9,7 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy import select
 
-from .. import fanout
+from ..messages import fanout
 from .base import answer, app_models, app_state, as_json, find_user, progress
 
 

@@ -11,10 +11,10 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from .. import digest as digests
-from .. import expiry, scheduler
-from ..jobs import told
-from ..transport import FlaskMailTransport
+from ..mailing import digest as digests
+from ..mailing.transport import FlaskMailTransport
+from ..running import expiry, scheduler
+from ..running.jobs import told
 from .base import answer, app_models, app_state, as_json, table
 
 

@@ -7,15 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import Double, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
-from .columns import (
-    BYTES_TYPE,
-    ID_TYPE,
-    JSON_TEXT_TYPE,
-    MAX_REASON,
-    MODE_TYPE,
-    RecipientKey,
-    aware_time,
-)
+from .columns import BYTES_TYPE, ID_TYPE, JSON_TEXT_TYPE, MAX_REASON, MODE_TYPE, RecipientKey, aware_time
 
 
 class MailColumns:

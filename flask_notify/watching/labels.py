@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import DetachedInstanceError, ObjectDeletedError
 
 from ..language import gettext
-from ..message_types import name_of
+from ..messages.message_types import name_of
 from ..object_names import label_of
 from .changes import Noticed, Unknown
 

@@ -18,18 +18,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import SelectBase
 
-from .. import emission, fanout, inbox, recipient, sending, watch_rows, watches
+from .. import emission, inbox, recipient
 from ..config import Settings
 from ..emission import ByKey
 from ..errors import InvalidMessage
 from ..language import current_language_key, in_language
-from ..message_types import Changed, Registry, Text, text_of
+from ..messages import fanout, sending, watch_rows, watches
+from ..messages.message_types import Changed, Registry, Text, text_of
+from ..messages.outgoing import Outgoing, outgoing
+from ..messages.rules import MailMode
+from ..messages.sending import Recipient
+from ..messages.watches import WatchChange
 from ..models import Models, RecipientKey
-from ..outgoing import Outgoing, outgoing
-from ..rules import MailMode
-from ..sending import Recipient
 from ..site import visited
-from ..watches import WatchChange
 from .changes import Noticed, fold
 from .labels import Referred
 from .summary import describe
@@ -156,7 +157,7 @@ class _Telling:
         if not issubclass(kind, Changed):
             raise InvalidMessage(
                 f"{type(instance).__name__}.get_notify_message_type() must name the type 'change' or a subclass of "
-                f"flask_notify.message_types.Changed, got {name!r}. Derive {kind.__name__} from it."
+                f"flask_notify.messages.message_types.Changed, got {name!r}. Derive {kind.__name__} from it."
             )
         owner = instance.get_change_owner()
         owner = instance if owner is None else owner

@@ -13,8 +13,8 @@ from typing import Any, cast
 from flask import Blueprint, current_app, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from ..listing import Anchor, read_all, reader_of
-from ..message_types import name_of
+from ..messages.listing import Anchor, read_all, reader_of
+from ..messages.message_types import name_of
 from ..recipient import RecipientMixin, models_of
 from . import times
 from .access import for_recipients, refuse, settings, wants_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from ..listing import reader_of
+from ..messages.listing import reader_of
 from ..recipient import models_of
 from .messages import unseen_part
 from .parts import here, inbox_script, render_part

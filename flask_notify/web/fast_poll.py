@@ -28,8 +28,8 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.pool import SingletonThreadPool, StaticPool, reset_none
 
+from ..live.polling import read_cursor
 from ..models import Models, RecipientKey
-from ..polling import read_cursor
 from .ticket import Signer, origin
 
 if TYPE_CHECKING:

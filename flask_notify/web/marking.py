@@ -11,7 +11,7 @@ from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
-from ..listing import reader_of
+from ..messages.listing import reader_of
 from ..recipient import RecipientMixin, models_of
 from .access import commit, for_recipients, go_back, refuse, wants_json
 from .csrf import protected

@@ -11,8 +11,8 @@ from flask import Blueprint, current_app, jsonify, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from ..listing import Filters, Page, Place, Reader, newest_unseen, read, reader_of
-from ..message_types import MessageType
+from ..messages.listing import Filters, Page, Place, Reader, newest_unseen, read, reader_of
+from ..messages.message_types import MessageType
 from ..models import MessageColumns
 from ..recipient import RecipientMixin, models_of
 from . import times

@@ -9,9 +9,9 @@ from typing import cast
 from flask import Response, current_app, jsonify, request, session
 from flask_login import current_user
 
-from .. import polling
 from ..config import Settings
 from ..emission import key_of
+from ..live import polling
 from ..models import Models, RecipientKey
 from ..recipient import RecipientMixin, models_of
 from .fast_poll import OFFER, Offer

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from ..language import gettext, languages
-from ..message_types import Registry, name_of
+from ..messages.message_types import Registry, name_of
 from ..models import Models
 from ..recipient import RecipientMixin, models_of
 from .access import commit, for_recipients, settings

@@ -13,8 +13,8 @@ from wtforms import BooleanField, Field, SelectField, SelectMultipleField
 from wtforms.widgets import CheckboxInput
 
 from ..language import gettext
-from ..message_types import MessageType
-from ..rules import MailMode
+from ..messages.message_types import MessageType
+from ..messages.rules import MailMode
 
 Choice = tuple[str, str]
 """What is sent, and what is read."""

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from ..language import gettext
-from ..message_types import Private, name_of
+from ..messages.message_types import Private, name_of
 from ..recipient import RecipientMixin, models_of
 from .access import commit, for_recipients, go_back, refuse, settings, wants_json
 from .csrf import is_of_another, protected, user_field

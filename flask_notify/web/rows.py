@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from flask import current_app, url_for
 from markupsafe import Markup
 
-from ..listing import Reader
-from ..message_types import Private, name_of
+from ..messages.listing import Reader
+from ..messages.message_types import Private, name_of
+from ..messages.targets import Shown, show
 from ..models import MessageColumns
 from ..recipient import RecipientMixin, models_of
-from ..targets import Shown, show
 from . import times
 from .access import settings
 from .hooks import Hooks, address_of

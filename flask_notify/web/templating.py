@@ -13,8 +13,8 @@ from flask import current_app, request, url_for
 from markupsafe import Markup
 
 from ..config import Settings
-from ..notifications import UNREAD_COUNT
-from ..polling import Answer
+from ..live.notifications import UNREAD_COUNT
+from ..live.polling import Answer
 from .poll import current_recipient, read_answer, recipient_key
 
 _PAGE = "flask_notify.page"
@@ -85,7 +85,7 @@ def notify_text(name: str, default: str = "") -> Markup:
 
 
 def _static(filename: str) -> str:
-    from .. import __version__  # the package imports this module
+    from .. import __version__
 
     # With the version, so that a browser does not keep the file of an older one.
     return url_for("notify.static", filename=filename, v=__version__)

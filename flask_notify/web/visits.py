@@ -14,7 +14,7 @@ from typing import Any
 from flask import has_request_context, request
 from sqlalchemy import select
 
-from ..outgoing import target_of
+from ..messages.outgoing import target_of
 from ..recipient import RecipientMixin, models_of
 from .poll import current_recipient, recipient_key
 

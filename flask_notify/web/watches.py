@@ -11,15 +11,15 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from sqlalchemy import inspect
 
-from .. import watches
 from ..errors import InvalidPreference, InvalidWatch
 from ..language import gettext
+from ..messages import watches
+from ..messages.preferences import Types, types_of
+from ..messages.rules import MailMode
+from ..messages.targets import find_visible
+from ..messages.watches import Target, Watching
 from ..models import Models
-from ..preferences import Types, types_of
 from ..recipient import RecipientMixin, models_of
-from ..rules import MailMode
-from ..targets import find_visible
-from ..watches import Target, Watching
 from ..watching.mixin import WatchableMixin
 from .access import commit, for_recipients, go_back, refuse, settings, wants_json
 from .csrf import hidden_fields, protected
@@ -27,7 +27,7 @@ from .parts import here, render_part
 from .poll import current_recipient, recipient_key
 from .preferences_form import mode_choices
 
-_STATES = "flask_notify.watches"
+_STATES = "flask_notify.messages.watches"
 """The key of the environ under which is kept what the recipient watches of what a page shows."""
 
 _MOST_AT_ONCE = 500

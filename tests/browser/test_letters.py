@@ -11,8 +11,8 @@ from flask import Response
 from playwright.sync_api import expect
 
 from flask_notify import MessageType
-from flask_notify.letter import render
-from flask_notify.unsubscribing import Subscription, make_token
+from flask_notify.mailing.letter import render
+from flask_notify.mailing.unsubscribing import Subscription, make_token
 from tests.apps import Site
 from tests.notes import add_message, messages_of
 from tests.web.test_unsubscribe import modes

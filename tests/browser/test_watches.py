@@ -11,7 +11,7 @@ from flask import render_template_string
 from playwright.sync_api import expect
 
 from flask_notify import WatchableMixin
-from flask_notify.watches import is_muted_by, is_watched_by
+from flask_notify.messages.watches import is_muted_by, is_watched_by
 
 from .conftest import Stage, Visitor
 from .test_accessibility import violations

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import event, select
 
-from flask_notify import MessageType, fanout
+from flask_notify import MessageType
+from flask_notify.messages import fanout
 from tests.apps import ModelSet, Site, make_app
 
 BATCH = 4

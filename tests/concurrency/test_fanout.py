@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, select
 
-from flask_notify import fanout
 from flask_notify.database_clock import DatabaseClock
 from flask_notify.leases import SCHEDULER
+from flask_notify.messages import fanout
 from tests.apps import Site
 from tests.concurrency.messages import PATIENT, check_counts
 from tests.concurrency.movers import SAYING, Announced, Task, context, emit, finish, start

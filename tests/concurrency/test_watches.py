@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from flask_notify import watches
+from flask_notify.messages import watches
 from tests.apps import Site
 from tests.concurrency.messages import Replied, Together, check_counts, messages_of, prepare, slow_down_commits
 from tests.notes import add_models

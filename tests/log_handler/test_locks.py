@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
-from flask_notify import NotifyHandler, patience
+from flask_notify import NotifyHandler
+from flask_notify.logs import patience
 from tests.apps import Site
 from tests.log_handler.judging import errors, judged, told
 from tests.servers import Database

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from flask_notify import MailMode, NotifyHandler
 from flask_notify.errors import InvalidMessage, UnknownType
-from flask_notify.log_messages import LogMessage
+from flask_notify.logs.log_messages import LogMessage
 from tests.apps import Site
 
 pytestmark = pytest.mark.databases("sqlite")

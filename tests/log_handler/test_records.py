@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from flask_notify import MessageType, NotifyHandler, log_registry
+from flask_notify import MessageType, NotifyHandler
 from flask_notify.errors import ConfigurationError, InvalidMessage
+from flask_notify.logs import log_registry
 from tests.apps import Site
 from tests.log_handler.judging import errors, judged, told
 

@@ -12,8 +12,9 @@ from sqlalchemy import event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, PendingRollbackError
 from sqlalchemy.orm import Session
 
-from flask_notify import NotifyHandler, uncommitted
+from flask_notify import NotifyHandler
 from flask_notify.errors import TransactionFailed
+from flask_notify.logs import uncommitted
 from tests.apps import Site
 from tests.log_handler.judging import errors, judged, register, told
 

@@ -12,9 +12,9 @@ from flask import current_app
 from jinja2 import ChoiceLoader, FileSystemLoader
 from sqlalchemy import Boolean, Column, String, select
 
-from flask_notify import digest
-from flask_notify.digest import Summary
-from flask_notify.transport import FlaskMailTransport, Transport
+from flask_notify.mailing import digest
+from flask_notify.mailing.digest import Summary
+from flask_notify.mailing.transport import FlaskMailTransport, Transport
 from tests.apps import Site, make_app
 
 NOON = 1_790_000_000.0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_notify.mail import (
+from flask_notify.mailing.mail import (
     InvalidAddress,
     Masthead,
     UnsafeHeader,

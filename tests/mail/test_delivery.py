@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text, update
 
-from flask_notify import outbox, signals
+from flask_notify import signals
 from flask_notify.durability import stamping
+from flask_notify.mailing import outbox
 from tests.mail.office import NOON, Office
 from tests.servers import Database, free_port
 from tests.servers.smtp import DRIP, HANG, SMTPServer, say

@@ -13,9 +13,10 @@ import pytest
 from flask import current_app
 from sqlalchemy import Column, String
 
-from flask_notify import MessageType, digest
+from flask_notify import MessageType
 from flask_notify.config import Settings
-from flask_notify.transport import FlaskMailTransport
+from flask_notify.mailing import digest
+from flask_notify.mailing.transport import FlaskMailTransport
 from tests.apps import Site
 from tests.mail.office import NOON, Office, make_office, parsed, text_of, told_in
 from tests.servers.smtp import SMTPServer, say

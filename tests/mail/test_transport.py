@@ -17,7 +17,7 @@ import flask_mail
 import pytest
 from flask import Flask
 
-from flask_notify.transport import FlaskMailTransport, RefusedForGood, ServerUnusable, TryLater
+from flask_notify.mailing.transport import FlaskMailTransport, RefusedForGood, ServerUnusable, TryLater
 from tests.servers import Unavailable, free_port
 from tests.servers.smtp import DRIP, END, HANG, SMTPServer, Step, say
 

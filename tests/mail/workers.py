@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
-from flask_notify import letter, outbox, transport
+from flask_notify.mailing import letter, outbox, transport
 from tests.mail.office import make_office
 
 # A process that has imported all this once, and makes the workers: they begin at once.

@@ -14,7 +14,8 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import Column, Engine, String, event
 
-from flask_notify import MessageType, scheduler
+from flask_notify import MessageType
+from flask_notify.running import scheduler
 from tests.apps import Site, make_app
 
 

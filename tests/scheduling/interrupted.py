@@ -9,7 +9,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-from flask_notify import scheduler
+from flask_notify.running import scheduler
 from tests.scheduling.application import make_site
 
 STEPS = 8

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from flask_notify.jobs import Job, Work
 from flask_notify.leases import holder
-from flask_notify.scheduler import Scheduler
+from flask_notify.running.jobs import Job, Work
+from flask_notify.running.scheduler import Scheduler
 from tests.apps import Site
 from tests.scheduling.process import Process, flask
 from tests.scheduling.test_run import CROWD, add_crowd, copies, send_to_all, wait_until

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from flask_notify.database_clock import DatabaseClock
 from flask_notify.errors import ConfigurationError, InvalidMessage
 from flask_notify.leases import SCHEDULER
-from flask_notify.message_types import Changed
+from flask_notify.messages.message_types import Changed
 from tests.apps import Site
 from tests.watching.board import Board, make_board
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from flask_notify import MessageType
-from flask_notify.unsubscribing import Subscription, make_token, read_token
+from flask_notify.mailing.unsubscribing import Subscription, make_token, read_token
 from tests.apps import KEYS, Site
 from tests.test_targets import statements
 

@@ -14,8 +14,8 @@ from sqlalchemy import Select
 
 from ...errors import InvalidMessage, InvalidTable
 from ...language import in_language, ngettext
-from ...letter import Links
-from ...richtext import check_url
+from ...mailing.letter import Links
+from ...messages.richtext import check_url
 from ...site import visited
 from .. import records
 from ..clock import ReadersClock

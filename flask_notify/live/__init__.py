@@ -1,0 +1,1 @@
+"""Live values: named, replaced by name, told by the poll."""

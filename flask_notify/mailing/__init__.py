@@ -1,0 +1,1 @@
+"""Mail: due, claimed, rendered, stored, sent and stamped."""

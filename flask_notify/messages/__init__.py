@@ -1,0 +1,1 @@
+"""Messages: their types, who gets what and how, writing them, and reading them."""

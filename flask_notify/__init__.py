@@ -9,8 +9,8 @@ from .errors import NotifyError
 from .extension import Notify, current_notify
 from .logs.log_handler import NotifyHandler
 from .messages.message_types import MessageType
-from .messages.rules import MailMode
 from .recipient import RecipientMixin
+from .rules import MailMode
 from .watching.mixin import WatchableMixin
 
 __version__ = "0.1.0"

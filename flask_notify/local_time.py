@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from .messages.rules import MailMode
+from .rules import MailMode
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from .live import notifications
 from .messages import mailbox, preferences, seen, targets
 from .messages.message_types import Registry, unwrapped
 from .messages.outgoing import key_of_user
-from .messages.rules import MailMode
+from .rules import MailMode
 
 if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy

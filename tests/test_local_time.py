@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_notify.local_time import Schedule, due_at
-from flask_notify.messages.rules import MailMode
+from flask_notify.rules import MailMode
 
 AT_EIGHT = Schedule(often_delay=300, hour=8, minute=0, weekday=0, default_zone="UTC")
 AT_HALF_PAST_TWO = Schedule(often_delay=300, hour=2, minute=30, weekday=6, default_zone="UTC")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_notify.errors import InvalidPreference
-from flask_notify.messages.rules import RULES, Case, Decision, MailMode, decide
+from flask_notify.rules import RULES, Case, Decision, MailMode, decide
 
 SILENT, NEVER, OFTEN, DAILY, WEEKLY = MailMode
 

@@ -9,7 +9,7 @@ import pytest
 
 from flask_notify.errors import InvalidMessage, InvalidPreference, InvalidWatch
 from flask_notify.messages import watches
-from flask_notify.messages.rules import MailMode
+from flask_notify.rules import MailMode
 from tests.apps import Site
 from tests.notes import add_models, messages_of
 from tests.watched import Stage

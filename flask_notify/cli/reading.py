@@ -8,7 +8,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..messages import reasons
+from ..running import reasons
 from .base import answer, app_models, app_state, as_json, find_user, table
 
 

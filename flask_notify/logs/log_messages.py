@@ -14,7 +14,7 @@ from ..errors import ConfigurationError, InvalidMessage, UnknownType
 from ..language import translated
 from ..messages.message_types import MessageType, Registry
 from ..messages.richtext import check_url
-from ..messages.rules import MailMode
+from ..rules import MailMode
 
 # No format of Python's own: a translator's slip in it would raise, and a width could fill the memory.
 _SLOT = re.compile(r"%(?:\((?P<name>[^()]+)\)[sd]|%)")

@@ -14,7 +14,7 @@ from weakref import WeakSet
 from flask import Flask
 
 from ..messages.message_types import Registry
-from ..messages.rules import MailMode
+from ..rules import MailMode
 from . import log_messages
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from sqlalchemy import Connection, Double, Executable, bindparam, insert, or_, s
 
 from .. import inbox
 from ..database_clock import DatabaseClock
-from ..messages.rules import MailMode
 from ..models import Models, RecipientKey
 from ..models.columns import MAX_REASON
+from ..rules import MailMode
 
 BATCH = 25
 """Recipients, or mails, that a worker takes at a time, so that others get their share of few."""

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, any_, bindparam, delete, func, literal_column, select, tuple_, update
 
 from ..models import Models, RecipientKey
-from .rules import MailMode
+from ..rules import MailMode
 
 
 def take(connection: Connection, models: Models, fanout_id: int, limit: int) -> dict[RecipientKey, MailMode | None]:

@@ -24,12 +24,12 @@ from ..leases import holder
 from ..live import notifications
 from ..models import Models, RecipientKey
 from ..models.columns import MAX_REASON
+from ..rules import MailMode
 from ..site import visited
 from . import claims, writing
 from .message_rows import Copy
 from .message_types import Registry, Text
 from .outgoing import Outgoing, load
-from .rules import MailMode
 
 BATCH = 1_000
 """Recipients per transaction."""

@@ -13,9 +13,9 @@ from .. import inbox, statements
 from ..inbox import Inboxes
 from ..models import Models, RecipientKey
 from ..models.reading import GROUP_INDEX
+from ..rules import Decision, MailMode
 from .message_types import Text
 from .outgoing import Outgoing
-from .rules import Decision, MailMode
 
 _FEW = 8
 """Rows for which a statement of their own is not worth its while."""

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from ..errors import ConfigurationError, InvalidMessage, UnknownType
 from ..language import current_language_key
 from ..models.columns import MAX_SUBJECT, MAX_TYPE
+from ..rules import MailMode
 from .richtext import check_url, sanitise
-from .rules import MailMode
 
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*")
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")

@@ -16,8 +16,8 @@ from ..config import Settings
 from ..errors import InvalidMessage
 from ..local_time import Schedule
 from ..models import Models, RecipientKey
+from ..rules import MailMode
 from .message_types import Changed, MessageType, Registry, System, Text, encode_data, make_text, unwrapped
-from .rules import MailMode
 
 TextFunction: TypeAlias = "Callable[[Any, MailMode], tuple[str, str | None] | None]"
 """Called for a recipient and their mail mode, returns subject and body, or None to skip them."""

@@ -15,10 +15,10 @@ from ..errors import InvalidPreference
 from ..inbox import Inboxes, InboxState
 from ..local_time import Schedule, due_at
 from ..models import Models, RecipientKey
+from ..rules import Case, Decision, MailMode, decide
 from . import watch_rows
 from .message_types import Registry
 from .outgoing import schedule_of
-from .rules import Case, Decision, MailMode, decide
 from .watch_rows import Target
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from ..emission import ByKey
 from ..errors import InvalidMessage
 from ..language import in_language, language_matters
 from ..models import Models, RecipientKey
+from ..rules import MailMode
 from ..site import visited
 from . import fanout
 from .message_rows import Copy
 from .message_types import MessageType, Registry, Text, unwrapped
 from .outgoing import Outgoing, TextFunction, outgoing
-from .rules import MailMode
 from .writing import Deciding, SendChange
 
 _RECIPIENTS = 10_000

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, ins
 from .. import inbox
 from ..models import Models, RecipientKey
 from ..models.reading import WATCHERS_INDEX
-from .rules import MailMode
+from ..rules import MailMode
 
 Target: TypeAlias = "tuple[str, str]"
 """An object: its model's name, and its key as text (see :func:`.outgoing.target_of`)."""

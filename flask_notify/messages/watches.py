@@ -14,11 +14,11 @@ from ..emission import ByKey
 from ..errors import InvalidWatch
 from ..inbox import Inboxes
 from ..models import Models, RecipientKey
+from ..rules import MailMode
 from . import preferences, watch_rows
 from .message_types import unwrapped
 from .outgoing import target_of
 from .preferences import Types
-from .rules import MailMode
 from .watch_rows import Row, Target, Watching, forget, modes_of, watchers_of
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from .. import emission
 from ..inbox import Inboxes, InboxState
 from ..local_time import due_at
 from ..models import Models, RecipientKey
+from ..rules import Case, Decision, MailMode, decide
 from . import message_rows, preferences, watch_rows
 from .message_rows import Copy, Entry
 from .message_types import MessageType, Private
 from .outgoing import Outgoing
-from .rules import Case, Decision, MailMode, decide
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -53,7 +53,7 @@ class MessageColumns:
     _seen_at: Mapped[float | None] = mapped_column("seen_at", Double, nullable=True)
     mail_mode: Mapped[str] = mapped_column(MODE_TYPE, nullable=False)
     rule: Mapped[str] = mapped_column(String(32), nullable=False)
-    """The name of the rule that decided the mail mode (see :mod:`flask_notify.messages.rules`)."""
+    """The name of the rule that decided the mail mode (see :mod:`flask_notify.rules`)."""
     _mail_due_at: Mapped[float | None] = mapped_column("mail_due_at", Double, nullable=True)
     mail_id: Mapped[int | None] = mapped_column(BigInteger, nullable=True)
     """The key of the mail that tells of this message, once there is one."""

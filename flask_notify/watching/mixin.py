@@ -12,8 +12,8 @@ from .. import recipient
 from ..errors import ConfigurationError
 from ..language import gettext
 from ..messages import preferences, watches
-from ..messages.rules import MailMode
 from ..models import Models
+from ..rules import MailMode
 from .changes import Change
 from .labels import doer_of
 from .noticing import listen

@@ -26,10 +26,10 @@ from ..language import current_language_key, in_language
 from ..messages import fanout, sending, watch_rows, watches
 from ..messages.message_types import Changed, Registry, Text, text_of
 from ..messages.outgoing import Outgoing, outgoing
-from ..messages.rules import MailMode
 from ..messages.sending import Recipient
 from ..messages.watches import WatchChange
 from ..models import Models, RecipientKey
+from ..rules import MailMode
 from ..site import visited
 from .changes import Noticed, fold
 from .labels import Referred

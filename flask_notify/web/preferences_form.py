@@ -14,7 +14,7 @@ from wtforms.widgets import CheckboxInput
 
 from ..language import gettext
 from ..messages.message_types import MessageType
-from ..messages.rules import MailMode
+from ..rules import MailMode
 
 Choice = tuple[str, str]
 """What is sent, and what is read."""

@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response
 from ..language import gettext
 from ..mailing.unsubscribing import Subscription, read_token
 from ..messages.message_types import Registry
-from ..messages.rules import MailMode
 from ..models import Models, RecipientKey
+from ..rules import MailMode
 
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
 """What a POST must hold, whether a mail program or the page's own form makes it (RFC 8058, section 3.2)."""

@@ -15,11 +15,11 @@ from ..errors import InvalidPreference, InvalidWatch
 from ..language import gettext
 from ..messages import watches
 from ..messages.preferences import Types, types_of
-from ..messages.rules import MailMode
 from ..messages.targets import find_visible
 from ..messages.watches import Target, Watching
 from ..models import Models
 from ..recipient import RecipientMixin, models_of
+from ..rules import MailMode
 from ..watching.mixin import WatchableMixin
 from .access import commit, for_recipients, go_back, refuse, settings, wants_json
 from .csrf import hidden_fields, protected

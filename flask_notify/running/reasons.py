@@ -10,11 +10,11 @@ from sqlalchemy import select
 
 from .. import emission
 from ..mailing.digest import address_of
+from ..messages import preferences, watch_rows
+from ..messages.message_types import MessageType
+from ..messages.writing import case_for
 from ..models import Models
-from . import preferences, watch_rows
-from .message_types import MessageType
-from .rules import RULES, MailMode, decide
-from .writing import case_for
+from ..rules import RULES, MailMode, decide
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from ..errors import InvalidPreference
+from .errors import InvalidPreference
 
 
 class MailMode(str, Enum):

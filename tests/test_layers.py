@@ -105,6 +105,7 @@ LAYERS = [
     "watching.changes",
     "watching.labels",
     "watching.summary",
+    "watching.sight",
     "watching.telling",
     "watching.noticing",
     "watching.mixin",

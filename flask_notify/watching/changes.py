@@ -74,6 +74,7 @@ class Noticed:
     :param label: of an object that is deleted: what people call it.
     :param values: the old and the new value of what has changed, by the field's name; of
         collections what was taken out and what was put in.
+    :param seen_by: of an object that is deleted: which of its watchers might see it, by their keys.
     """
 
     kind: Kind
@@ -81,6 +82,7 @@ class Noticed:
     doer: Any
     label: str = ""
     values: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    seen_by: dict[Any, bool] = field(default_factory=dict)
 
     @property
     def mapper(self) -> Mapper[Any]:

@@ -18,6 +18,7 @@ from ..errors import ConfigurationError
 from ..object_names import label_of
 from .changes import Noticed, Unknown
 from .fields import Field, fields_of
+from .sight import ask_before_deletion
 
 Teller = emission.Teller
 
@@ -54,8 +55,11 @@ def listen(mixin: type[Any], teller: Teller) -> None:
             _notice(teller, Noticed("modified", instance, recipient.current_doer(), values=values))
 
     def deleted(_mapper: Mapper[Any], _connection: Any, instance: Any) -> None:
-        # Before it is gone: what it is called may have to be loaded.
-        _notice(teller, Noticed("deleted", instance, recipient.current_doer(), label_of(instance)))
+        # Before it is gone: what it is called may have to be loaded, and who may see it can be asked.
+        session = Session.object_session(instance)
+        models = recipient.find_models(type(instance).__fsa__)
+        seen_by = {} if session is None else ask_before_deletion(session, models, instance)
+        _notice(teller, Noticed("deleted", instance, recipient.current_doer(), label_of(instance), seen_by=seen_by))
 
     event.listen(mixin, "mapper_configured", check, propagate=True)
     event.listen(Mapper, "after_configured", keep_old_values)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flask import current_app, has_app_context
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import SelectBase
 
@@ -33,6 +33,7 @@ from ..rules import MailMode
 from ..site import visited
 from .changes import Noticed, fold
 from .labels import Referred
+from .sight import Sight, has_judge
 from .summary import describe
 
 _BATCH = 1_000
@@ -131,7 +132,8 @@ class _Telling:
         self._forget_predecessors({target for target, kind in objects.items() if kind == "created"}, stored)
         watching = self._with_pending(stored)
         with _in_hand_are(self._watchers_for_hooks(news, watching)):
-            observed = [(one, named) for one in news if (named := self._observers(one, watching)) != []]
+            observed = [(one, self._observers(one, watching)) for one in news]
+        observed = [(one, named) for one, named in self._who_may_see(observed) if not _is_empty(named)]
         referred = Referred(self.session, (one.change for one, _ in observed))
         at_once: list[tuple[Outgoing, Sequence[Recipient]]] = []
         for one, named in observed:
@@ -196,6 +198,21 @@ class _Telling:
             users |= fanout.users_by_key(self.session, self.models, keys[start : start + _BATCH])
         return {target: [users[key] for key in some if key in users] for target, some in theirs.items()}
 
+    def _who_may_see(self, observed: list[tuple[News, Any]]) -> list[tuple[News, Any]]:
+        """Leave out those who may not see what is told of, or what it belongs to (a query asks for itself)."""
+        sight = Sight(self.session, self.models)
+        named = [(one, listed) for one, listed in observed if not isinstance(listed, SelectBase)]
+        sight.ask(
+            (instance, [to.key for to in listed])
+            for one, listed in named
+            for instance in _present(one)
+            if has_judge(instance)
+        )
+        return [
+            (one, listed if isinstance(listed, SelectBase) else [to for to in listed if _may_see(sight, to.key, one)])
+            for one, listed in observed
+        ]
+
     def _observers(self, one: News, watching: dict[watches.Target, Pairs]) -> Any:
         """Return whom to tell: recipients, or a select of keys."""
         instance = one.change.object
@@ -258,3 +275,21 @@ class _Telling:
 
 def _named(instance: Any) -> watches.Target:
     return watches.target_named(instance)
+
+
+def _present(one: News) -> list[Any]:
+    """Return the objects that are told of and are still there: the changed one, and its owner."""
+    return [
+        instance
+        for instance in {id(each): each for each in (one.change.object, one.owner)}.values()
+        if not inspect(instance).deleted
+    ]
+
+
+def _may_see(sight: Sight, key: RecipientKey, one: News) -> bool:
+    # Whoever a hook names beyond the watchers of what is gone cannot be asked for any more.
+    return one.change.seen_by.get(key, True) and all(sight.sees(key, instance) for instance in _present(one))
+
+
+def _is_empty(named: Any) -> bool:
+    return not isinstance(named, SelectBase) and not named

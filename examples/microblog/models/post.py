@@ -65,10 +65,6 @@ class Post(WatchableMixin, Model):
         """Return the address of its page."""
         return url_for("main.post", post_id=self.id)
 
-    def get_change_observers(self) -> list[User]:
-        """Tell those who watch it; of one that was taken off the pages its author alone."""
-        return [user for user in self.watchers if user.id == self.author_id or not self.is_hidden]
-
     def get_change_url(self) -> str:
         """Lead those who watch it to its page."""
         return self.get_absolute_url()

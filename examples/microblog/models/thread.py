@@ -125,12 +125,6 @@ class Thread(WatchableMixin, Model):
         """Return the address of its page."""
         return url_for("threads.thread", thread_id=self.id)
 
-    def get_change_observers(self) -> list[User]:
-        """Tell those who watch it and may still read it: its author may have changed who."""
-        watchers = {user.id: user for user in self.watchers}
-        readers = sa.select(User.id).where(User.id.in_(watchers), self.readers)
-        return [watchers[key] for key in db.session.scalars(readers)]
-
     def get_change_url(self) -> str:
         """Lead those who watch it to its page."""
         return self.get_absolute_url()
@@ -189,10 +183,6 @@ class Comment(WatchableMixin, Model):
     def get_change_owner(self) -> Thread:
         """Say what it is about: the thread."""
         return self.thread
-
-    def get_change_observers(self) -> list[User]:
-        """Tell those who watch the thread."""
-        return self.thread.get_change_observers()
 
     def get_change_subject(self, doer: User | None, change: Change) -> str | None:
         """Tell what was said, and not that it was taken back."""

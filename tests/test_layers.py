@@ -224,6 +224,21 @@ def test_a_module_imports_only_from_lower_layers(name: str) -> None:
     assert needed <= set(lower)
 
 
+def test_no_two_folders_need_one_another() -> None:
+    needed: dict[str, set[str]] = {}
+    for name in LAYERS:
+        folder = name.partition(".")[0]
+        needed.setdefault(folder, set()).update(
+            module.partition(".")[0] for module, imported in imports(name) if imported not in NO_LAYER
+        )
+    # Those that need nobody who is left are taken away, until nobody is left, or a circle is.
+    while lowest := [folder for folder, others in needed.items() if not others & set(needed) - {folder}]:
+        for folder in lowest:
+            del needed[folder]
+
+    assert sorted(needed) == []
+
+
 @pytest.mark.parametrize("name", sorted(set(LAYERS) - KNOW_THE_REQUEST))
 def test_a_module_below_the_web_knows_neither_request_nor_current_user(name: str) -> None:
     tree = ast.parse(modules()[name].read_text())

@@ -124,10 +124,12 @@ def test_while_the_server_is_away_nothing_is_lost_and_no_attempt_counts(
 @pytest.mark.databases("sqlite")
 def test_a_server_that_goes_away_in_the_middle_leaves_the_rest_for_later(office: Office, smtp: SMTPServer) -> None:
     four(office)
-    smtp.at_taken["*"] = lambda _: threading.Thread(target=smtp.stop).start() if len(smtp.received) == 2 else None
+    stopping = threading.Thread(target=smtp.stop)
+    smtp.at_taken["*"] = lambda _: stopping.start() if len(smtp.received) == 2 else None
     office.run()
     first = states(office)
     smtp.at_taken.clear()
+    stopping.join()
     smtp.start()
     office.run_at(office.now + 100)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOT_SHIPPED = {"__pycache__", ".mypy_cache"}
+NOT_COPIED = (".*", "__pycache__", "*.egg-info", "_build", "build", "dist", "node_modules", "*.sqlite*")
 
 USE_IT = """
 from pathlib import Path
@@ -91,7 +93,10 @@ built_once = pytest.mark.xdist_group("built")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the sdist, and the wheel that was built from it."""
     directory = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--outdir", directory, ROOT)
+    # Of a copy: in the checkout other tests come and go, and leave traces while it is read.
+    source = tmp_path_factory.mktemp("source") / "project"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    run(sys.executable, "-m", "build", "--outdir", directory, source, cwd=directory)
     return directory
 
 

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "flask_notify"
 LAYERS = [
     "errors",
     "object_names",
+    "visibility",
     "signals",
     "setting_values",
     "config",

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapper
 
 from ..errors import InvalidTable, RowNotFound
 from ..object_names import label_of
+from ..visibility import is_limited
 from .columns import columns_of, mapper_of
 from .sight import Sight
 from .tables import known_by, load, session_of_application, visible_of
@@ -61,7 +62,7 @@ def navigate(sight: Sight, instance: Any, statement: Select[Any] | None = None) 
     if len(mapper.primary_key) != 1:
         raise InvalidTable(f"navinfo is for models with a key of one column, got {mapper.class_.__name__}.")
     own, key = mapper.primary_key[0], key_of(instance)
-    if statement is None and key is not None and not sight.is_limited(mapper.class_):
+    if statement is None and key is not None and not is_limited(mapper.class_):
         return _by_key(mapper, own, key)
     ordered = select(mapper.class_).order_by(own) if statement is None else statement
     keys = list(session_of_application().scalars(ordered.with_only_columns(own, maintain_column_froms=True)))

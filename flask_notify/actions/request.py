@@ -14,6 +14,7 @@ from markupsafe import Markup
 from sqlalchemy import inspect
 
 from ..errors import InvalidQuestion
+from ..visibility import visible_keys
 from .renderers.base import Renderer, url_of
 from .responses import ActionResponse, Question, text_of
 
@@ -163,8 +164,7 @@ class ActionRequest:
         if state.identity is None and state.session is not None:
             state.session.flush()  # one that was only just made has a page, too
         key = state.identity
-        judge = getattr(type(obj), "visible_to", None)
-        if key is not None and (judge is None or key[0] in set(judge(self.user, {key[0]}))):
+        if key is not None and key[0] in visible_keys(type(obj), self.user, [key[0]]):
             self.response.update(record_id=key[0], goto_url=url_of(obj))
         self.response.update(**keys)
 

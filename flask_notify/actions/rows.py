@@ -10,6 +10,7 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper, Session
 
 from ..errors import ConfigurationError, RowNotFound
+from ..visibility import visible_keys
 from .parameters import need_a_row
 
 MAX_ROWS = 10_000
@@ -108,8 +109,5 @@ def _find(session: Session, ar: Any, mapper: Mapper[Any], keys: Sequence[Any], *
                     f"got one of {row!r:.100}. Begin with select({mapper.class_.__name__})."
                 )
             found[inspect(row).identity[0]] = row
-    judge = getattr(mapper.class_, "visible_to", None)
-    if judge is None or not found:
-        return found
-    visible = set(judge(ar.user, set(found)))
+    visible = visible_keys(mapper.class_, ar.user, found)
     return {key: row for key, row in found.items() if key in visible}

@@ -8,9 +8,8 @@ from typing import Any
 
 from sqlalchemy import inspect
 
+from ..visibility import is_limited, visible_keys
 from .values import is_object, key_of
-
-_BATCH = 10_000  # a statement has a bounded number of parameters on every database
 
 
 class Sight:
@@ -22,10 +21,6 @@ class Sight:
     def __init__(self, user: Any) -> None:
         self._user = user
         self._verdicts: dict[tuple[type, Any], bool] = {}
-
-    def is_limited(self, model: type) -> bool:
-        """Whether a model says who sees what."""
-        return getattr(model, "visible_to", None) is not None
 
     def look(self, values: Iterable[Any]) -> None:
         """Ask for the objects among some values, in one question for each model."""
@@ -49,21 +44,13 @@ class Sight:
 
     def visible(self, model: Any, keys: Iterable[Any]) -> set[Any]:
         """Return the keys among some that the user may see."""
-        asked = list(dict.fromkeys(keys))
-        if not self.is_limited(model):
-            return set(asked)
-        seen: set[Any] = set()
-        for start in range(0, len(asked), _BATCH):
-            some = set(asked[start : start + _BATCH])
-            # A model may answer with more than it was asked for.
-            seen |= some & set(model.visible_to(self._user, some))
-        return seen
+        return visible_keys(model, self._user, keys)
 
     def _place(self, value: Any) -> tuple[type, Any] | None:
         if not is_object(value):
             return None
         model = inspect(value).mapper.class_
         key = key_of(value)
-        if key is None or not self.is_limited(model):
+        if key is None or not is_limited(model):
             return None
         return model, tuple(key) if isinstance(key, list) else key

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, Session, object_sessio
 from ..errors import InvalidTable
 from ..language import gettext
 from ..object_names import words_of
+from ..visibility import is_limited
 from .columns import Column, ColumnSpec, columns_of, mapper_of
 from .sight import Sight
 from .values import is_many, is_object
@@ -262,7 +263,7 @@ def _common(mappers: set[Mapper[Any] | None]) -> Mapper[Any] | None:
 
 def _found(statement: Select[Any], mapper: Mapper[Any], limit: int | None, sight: Sight) -> tuple[list[Any], int]:
     session = session_of_application()
-    if sight.is_limited(mapper.class_):
+    if is_limited(mapper.class_):
         return _found_visible(session, statement, mapper, limit, sight)
     if limit is None or _has_own_limit(statement):
         objects = list(session.scalars(statement).unique())

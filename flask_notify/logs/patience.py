@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-_KEY = "flask_notify.logs.patience"
+_KEY = "flask_notify.patience"
 
 
 def limit(connection: Connection, seconds: float) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from ..errors import InvalidMessage
 from ..language import gettext, ngettext
 from ..models import MessageColumns, Models, RecipientKey
+from ..visibility import visible_keys
 from .richtext import sanitise, to_text, with_base
 
 _LARGEST = 2**63 - 1  # of an integer key; a driver refuses more
@@ -117,7 +118,7 @@ def load_targets(models: Models, recipient: Any, messages: Iterable[MessageColum
     for name, about in by_type.items():
         mapper = _model_named(models, name)
         objects = {} if mapper is None else _load(models, mapper, about)
-        visible = set() if mapper is None else _visible(mapper, recipient, objects)
+        visible = set() if mapper is None else visible_keys(mapper.class_, recipient, objects)
         for message in about:
             # Of what was deleted nobody can be asked any more: its text stays, as it was told.
             key = None if mapper is None else _parse(mapper, message.target_id)
@@ -143,7 +144,7 @@ def find_visible(models: Models, recipient: Any, target_type: str | None, target
     if found is None:
         return None
     own = inspect(found).identity[0]  # a database that is not exact about texts finds another's
-    return found if own in _visible(mapper, recipient, {own: found}) else None
+    return found if own in visible_keys(mapper.class_, recipient, [own]) else None
 
 
 def load_senders(models: Models, messages: Iterable[MessageColumns]) -> dict[RecipientKey, Any]:
@@ -230,13 +231,6 @@ def _load(models: Models, mapper: Mapper[Any], messages: Iterable[MessageColumns
         return {}
     wanted = select(mapper.class_).where(mapper.primary_key[0].in_(keys))
     return {inspect(found).identity[0]: found for found in models.db.session.scalars(wanted)}
-
-
-def _visible(mapper: Mapper[Any], recipient: Any, objects: dict[Any, Any]) -> set[Any]:
-    judge = getattr(mapper.class_, "visible_to", None)
-    if judge is None or not objects:
-        return set(objects)
-    return set(judge(recipient, set(objects)))
 
 
 def _parse(mapper: Mapper[Any], text: str | None) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from flask import has_app_context
 from sqlalchemy import inspect
@@ -18,6 +18,7 @@ from .. import emission
 from ..messages import fanout, watch_rows
 from ..messages.watches import WatchChange, target_named
 from ..models import Models, RecipientKey
+from ..visibility import is_limited, visible_keys
 
 _BATCH = 1_000
 _SEEN_BY = "_flask_notify_seen_by"
@@ -41,19 +42,19 @@ class Sight:
         """
         asked: dict[tuple[type[Any], RecipientKey], set[Any]] = {}
         for instance, keys in wanted:
-            if has_judge(instance):
+            if is_limited(type(instance)):
                 for key in keys:
                     asked.setdefault((type(instance), key), set()).add(_identity(instance))
         users = self._users(list({key: None for _, key in asked}))
         with _current(self._models, self._session):
             for (model, key), ids in asked.items():
                 user = users.get(key)
-                seen = set() if user is None else set(model.visible_to(user, ids)) & ids
-                self._visible.setdefault((model, key), set()).update(seen)
+                if user is not None:
+                    self._visible.setdefault((model, key), set()).update(visible_keys(model, user, ids))
 
     def sees(self, key: RecipientKey, instance: Any) -> bool:
         """Return whether a recipient may see an object, of whom and of which it was asked."""
-        if not has_judge(instance):
+        if not is_limited(type(instance)):
             return True
         return _identity(instance) in self._visible.get((type(instance), key), ())
 
@@ -64,23 +65,21 @@ class Sight:
         return users
 
 
-def has_judge(instance: Any) -> bool:
-    """Return whether the model of an object says who may see it."""
-    return getattr(type(instance), "visible_to", None) is not None
-
-
 def ask_before_deletion(session: Session, models: Models | None, instance: Any) -> dict[RecipientKey, bool]:
     """Return which watchers of an object that is about to be deleted, or of its owner, may see it.
 
     With the first of them all are asked for that the session is about to delete.
     """
-    if models is None or not has_judge(instance) or not has_app_context():
+    if models is None or not is_limited(type(instance)) or not has_app_context():
         return {}
-    if _SEEN_BY not in vars(instance):
+    transaction = session.get_transaction()
+    asked, answers = vars(instance).pop(_SEEN_BY, (None, {}))
+    # What was answered before a flush that failed may be otherwise now.
+    if asked is None or asked is not transaction:
         together = [one for one in session.deleted if type(one) is type(instance)]
         _ask_for_all(session, models, together if instance in together else [instance])
-    answers: dict[RecipientKey, bool] = vars(instance).pop(_SEEN_BY)
-    return answers
+        asked, answers = vars(instance).pop(_SEEN_BY)
+    return cast("dict[RecipientKey, bool]", answers)
 
 
 def _ask_for_all(session: Session, models: Models, instances: Sequence[Any]) -> None:
@@ -92,13 +91,13 @@ def _ask_for_all(session: Session, models: Models, instances: Sequence[Any]) -> 
     connection = session.connection(bind_arguments={"clause": models.inbox})
     watchers = watch_rows.watchers_of(connection, models, set().union(*about))
     for change in emission.pending(session):
-        if isinstance(change, WatchChange) and change.models is models:
+        if isinstance(change, WatchChange) and change.models is models and change.key is not None:
             watchers.setdefault(change.target, []).append((change.key, None))
     theirs = [{key for target in targets for key, _ in watchers.get(target, ())} for targets in about]
     sight = Sight(session, models)
     sight.ask(zip(instances, theirs, strict=True))
     for instance, keys in zip(instances, theirs, strict=True):
-        vars(instance)[_SEEN_BY] = {key: sight.sees(key, instance) for key in keys}
+        vars(instance)[_SEEN_BY] = session.get_transaction(), {key: sight.sees(key, instance) for key in keys}
 
 
 def _identity(instance: Any) -> Any:

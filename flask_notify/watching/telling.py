@@ -31,9 +31,10 @@ from ..messages.watches import WatchChange
 from ..models import Models, RecipientKey
 from ..rules import MailMode
 from ..site import visited
+from ..visibility import is_limited
 from .changes import Noticed, fold
 from .labels import Referred
-from .sight import Sight, has_judge
+from .sight import Sight
 from .summary import describe
 
 _BATCH = 1_000
@@ -201,15 +202,18 @@ class _Telling:
     def _who_may_see(self, observed: list[tuple[News, Any]]) -> list[tuple[News, Any]]:
         """Leave out those who may not see what is told of, or what it belongs to (a query asks for itself)."""
         sight = Sight(self.session, self.models)
-        named = [(one, listed) for one, listed in observed if not isinstance(listed, SelectBase)]
+        limited = {
+            id(one): _limited(one)
+            for one, listed in observed
+            if not isinstance(listed, SelectBase) and (one.change.seen_by or _limited(one))
+        }
         sight.ask(
-            (instance, [to.key for to in listed])
-            for one, listed in named
-            for instance in _present(one)
-            if has_judge(instance)
+            (instance, [to.key for to in listed]) for one, listed in observed for instance in limited.get(id(one), ())
         )
         return [
-            (one, listed if isinstance(listed, SelectBase) else [to for to in listed if _may_see(sight, to.key, one)])
+            (one, [to for to in listed if _may_see(sight, to.key, one, limited[id(one)])])
+            if id(one) in limited
+            else (one, listed)
             for one, listed in observed
         ]
 
@@ -277,18 +281,18 @@ def _named(instance: Any) -> watches.Target:
     return watches.target_named(instance)
 
 
-def _present(one: News) -> list[Any]:
-    """Return the objects that are told of and are still there: the changed one, and its owner."""
+def _limited(one: News) -> list[Any]:
+    """Return of the changed object and its owner those that are still there and that not everybody may see."""
     return [
         instance
         for instance in {id(each): each for each in (one.change.object, one.owner)}.values()
-        if not inspect(instance).deleted
+        if is_limited(type(instance)) and not inspect(instance).deleted
     ]
 
 
-def _may_see(sight: Sight, key: RecipientKey, one: News) -> bool:
+def _may_see(sight: Sight, key: RecipientKey, one: News, limited: Iterable[Any]) -> bool:
     # Whoever a hook names beyond the watchers of what is gone cannot be asked for any more.
-    return one.change.seen_by.get(key, True) and all(sight.sees(key, instance) for instance in _present(one))
+    return one.change.seen_by.get(key, True) and all(sight.sees(key, instance) for instance in limited)
 
 
 def _is_empty(named: Any) -> bool:

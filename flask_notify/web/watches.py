@@ -27,7 +27,7 @@ from .parts import here, render_part
 from .poll import current_recipient, recipient_key
 from .preferences_form import mode_choices
 
-_STATES = "flask_notify.messages.watches"
+_STATES = "flask_notify.watches"
 """The key of the environ under which is kept what the recipient watches of what a page shows."""
 
 _MOST_AT_ONCE = 500

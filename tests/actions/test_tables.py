@@ -410,7 +410,7 @@ def test_many_rows_that_some_may_not_see_are_read_in_batches(salon: Salon, monke
     salon.session.commit()
     asked = hide(salon, [1, 101])
     monkeypatch.setattr("flask_notify.actions.tables._BATCH", 7)
-    monkeypatch.setattr("flask_notify.actions.sight._BATCH", 30)
+    monkeypatch.setattr("flask_notify.visibility._BATCH", 30)
     wanted = select(salon.Thread).order_by(salon.Thread.id.desc())
 
     told = show(salon, wanted, "id", user="bob", limit=0)

@@ -26,8 +26,8 @@ from tests.watching.board import Board, make_board
 ROOT = Path(__file__).parents[2]
 
 
-def test_in_a_view_the_doer_is_who_is_logged_in(build: Callable[..., Site]) -> None:
-    board = make_board(build)
+def watched_post(board: Board) -> int:
+    """Store a post that ann and bob watch, and return its key."""
     with board.site.app.app_context():
         post = board.Post(title="Plan")
         board.session.add(post)
@@ -35,7 +35,12 @@ def test_in_a_view_the_doer_is_who_is_logged_in(build: Callable[..., Site]) -> N
         for person in (board.ann, board.bob):
             post.watch(person)
         board.session.commit()
-        key = post.id
+        return int(post.id)
+
+
+def test_in_a_view_the_doer_is_who_is_logged_in(build: Callable[..., Site]) -> None:
+    board = make_board(build)
+    key = watched_post(board)
 
     @board.site.app.post("/rename")
     def rename() -> str:
@@ -50,14 +55,7 @@ def test_in_a_view_the_doer_is_who_is_logged_in(build: Callable[..., Site]) -> N
 
 def test_who_works_as_another_is_told_and_the_other_is_not(build: Callable[..., Site]) -> None:
     board = make_board(build)
-    with board.site.app.app_context():
-        post = board.Post(title="Plan")
-        board.session.add(post)
-        board.session.commit()
-        for person in (board.ann, board.bob):
-            post.watch(person)
-        board.session.commit()
-        key = post.id
+    key = watched_post(board)
 
     @board.site.app.post("/rename")
     def rename() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import or_, select
+from sqlalchemy import event, or_, select
 from sqlalchemy.orm import Session
 
 from tests.watching.board import Board, State
@@ -117,3 +117,34 @@ def test_models_look_at_the_session_that_commits(board: Board) -> None:
 
     assert board.site.db.session() is own
     assert board.told("bob") == ["New was created"]
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_was_answered_before_a_deletion_that_failed_is_asked_again(board: Board, post: Any) -> None:
+    other = board.Post(title="Another")
+    board.session.add(other)
+    other.watch(board.bob)
+    board.session.commit()
+    board.bob.mark_all_seen()
+    board.session.commit()
+    before = board.told("bob")
+    failing = [True]
+
+    def fail(*_: Any) -> None:
+        if failing:
+            raise ZeroDivisionError
+
+    event.listen(board.Post, "before_delete", fail)
+    for one in (post, other):
+        board.session.delete(one)
+    with pytest.raises(ZeroDivisionError):
+        board.session.commit()
+    board.session.rollback()
+    other.state = State.DRAFT
+    board.session.commit()
+
+    failing.clear()
+    board.session.delete(other)
+    board.session.commit()
+
+    assert board.told("bob") == before

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.orm.state import InstanceState
 
-from . import detour, inbox
+from . import detour, inbox, news
 from .errors import EmittedTooLate, TransactionFailed
 from .inbox import Inboxes
 from .models import Models, RecipientKey
@@ -211,6 +211,8 @@ def _after_commit(session: Session) -> None:
     else:
         for change in box.written:
             change.committed()
+        # The last of a recipient's changes bears the cursor.
+        news.committed({change.key: change.timestamp for change in box.written})
         box.written.clear()
         afterwards, box.afterwards = box.afterwards, []
         for work in afterwards:

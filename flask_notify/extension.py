@@ -22,6 +22,7 @@ from .messages import fanout, sending
 from .messages.message_types import MessageType, Registry
 from .messages.outgoing import TextFunction
 from .models import Models
+from .news import Carrier
 from .running import scheduler
 from .web import unsubscribe
 from .web.blueprint import TEMPLATE_HELPERS, make_blueprint
@@ -41,6 +42,8 @@ class State:
     notify: Notify
     settings: Settings
     signer: Signer
+    carrier: Carrier | None = None
+    """Who carries the news of a commit to other processes; None without a broker."""
 
 
 _Type = TypeVar("_Type", bound="type[MessageType]")

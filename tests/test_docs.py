@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 import flask_notify
 from flask_notify import RecipientMixin, errors
 from flask_notify.cli import notify_cli
-from flask_notify.config import SETTINGS, Setting
+from flask_notify.setting_table import SETTINGS, Setting
 from tests.apps import Site
 
 DOCS = Path(__file__).parents[1] / "docs"

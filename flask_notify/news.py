@@ -1,0 +1,43 @@
+"""News of a commit, for whoever carries it further: a broker's hints, or nobody.
+
+The database is the truth, and every client finds it by polling. What is told here only lets some
+of them look sooner, so it may be lost, and telling it never fails and never waits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+from flask import current_app, has_app_context
+
+from .models import RecipientKey
+
+_log = logging.getLogger("flask_notify")
+
+
+class Carrier(Protocol):
+    """Carries news to other processes: ``app.extensions["notify"].carrier``."""
+
+    def tell(self, cursors: Mapping[RecipientKey, float], *, spread: bool = False) -> None:
+        """Take over the news and return at once; no socket is opened in the caller's thread.
+
+        :param cursors: the recipients' keys with their cursors as committed, Unix seconds.
+        :param spread: whether many recipients hear at the same time, so that their pages had
+            better not all ask at once.
+        """
+
+
+def committed(cursors: Mapping[RecipientKey, float], *, spread: bool = False) -> None:
+    """Tell that cursors have moved on, after the commit; outside an application nobody is told."""
+    if not cursors or not has_app_context():
+        return
+    state = current_app.extensions.get("notify")
+    carrier: Carrier | None = None if state is None else state.carrier
+    if carrier is None:
+        return
+    try:
+        carrier.tell(cursors, spread=spread)
+    except Exception:  # noqa: BLE001  # the commit has happened: its caller must not hear of this
+        _log.exception("The news of a commit could not be handed over; pages see it with their next poll")

@@ -60,6 +60,7 @@ class Settings:
         self.unsubscribe_key: str | None = config["NOTIFY_UNSUBSCRIBE_KEY"]
         self.action_hosts: frozenset[str] = frozenset(host.lower() for host in config["NOTIFY_ACTION_HOSTS"])
         self.scheduler: bool = config["NOTIFY_SCHEDULER"]
+        self.hint_ttl: float = config["NOTIFY_HINT_TTL"]
         self.shipped_migrations: bool = config["NOTIFY_SHIPPED_MIGRATIONS"]
 
 

@@ -50,7 +50,9 @@ def connector(app: Flask) -> Callable[[], Broker] | None:
         return None
     engine = _engine(app)
     if engine.dialect.name == "postgresql":
-        return lambda: brokers.of_engine(engine)
+        from ..brokers.postgresql import of_engine  # not before it is wanted: it needs psycopg
+
+        return lambda: of_engine(engine)
     if url == DATABASE:
         raise ConfigurationError(
             "NOTIFY_BROKER_URL = 'database' carries hints by LISTEN and NOTIFY, which only PostgreSQL has, got "

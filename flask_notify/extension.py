@@ -150,6 +150,7 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
     Fanout = _Model("Fanout")
     FanoutRecipient = _Model("FanoutRecipient")
     Lease = _Model("Lease")
+    Relay = _Model("Relay")
 
     def message_type(self, kind: _Type) -> _Type:
         """Declare a type of messages: ``@notify.message_type`` on a subclass of :class:`.MessageType`.

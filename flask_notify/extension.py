@@ -23,6 +23,7 @@ from .messages.message_types import MessageType, Registry
 from .messages.outgoing import TextFunction
 from .models import Models
 from .news import Carrier
+from .relaying.envelopes import Envelopes
 from .running import scheduler
 from .web import unsubscribe
 from .web.blueprint import TEMPLATE_HELPERS, make_blueprint
@@ -104,6 +105,8 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
             )
         self._db = db or self._db or app.extensions.get("sqlalchemy")
         settings = Settings(app.config)
+        if settings.relay_queues:
+            settings.alongside.append(Envelopes(settings))
         app.extensions["notify"] = State(self, settings, _signer(app, settings))
         if self._db is not None and recipient.find_models(self._db) is not None:
             self._check_models()

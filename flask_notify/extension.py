@@ -24,6 +24,7 @@ from .messages import fanout, sending
 from .messages.message_types import MessageType, Registry
 from .messages.outgoing import TextFunction
 from .models import Models
+from .relaying.envelopes import Envelopes
 from .running import scheduler
 from .web import unsubscribe
 from .web.blueprint import TEMPLATE_HELPERS, make_blueprint
@@ -105,6 +106,8 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
             )
         self._db = db or self._db or app.extensions.get("sqlalchemy")
         settings = Settings(app.config)
+        if settings.relay_queues:
+            settings.alongside.append(Envelopes(settings))
         carrier = connecting.carrier_of(app, settings)
         app.extensions["notify"] = State(self, settings, _signer(app, settings), carrier)
         if self._db is not None and recipient.find_models(self._db) is not None:
@@ -152,6 +155,7 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
     Fanout = _Model("Fanout")
     FanoutRecipient = _Model("FanoutRecipient")
     Lease = _Model("Lease")
+    Relay = _Model("Relay")
 
     def message_type(self, kind: _Type) -> _Type:
         """Declare a type of messages: ``@notify.message_type`` on a subclass of :class:`.MessageType`.

@@ -34,6 +34,11 @@ def is_number_at_least_0(value: Any) -> bool:
     return is_number(value) and value >= 0
 
 
+def is_expiry(value: Any) -> bool:
+    """Return whether it is a number of seconds that fits into the milliseconds, in 32 bits, of RabbitMQ."""
+    return is_number(value) and 1 <= value <= (2**32 - 1) // 1000
+
+
 def is_text(value: Any) -> bool:
     """Return whether it is a text on one line."""
     return isinstance(value, str) and not any(ord(char) < 32 for char in value)
@@ -83,6 +88,11 @@ def is_hosts(value: Any) -> bool:
         isinstance(host, str) and re.fullmatch(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", host)
         for host in value
     )
+
+
+def is_queue_prefix(value: Any) -> bool:
+    """Return whether it is what a queue's name may begin with."""
+    return isinstance(value, str) and 1 <= len(value) <= 100 and value.isprintable() and not value.startswith("amq.")
 
 
 def is_prefix(value: Any) -> bool:

@@ -19,6 +19,7 @@ OURS = (
     "notify_fanout",
     "notify_fanout_recipient",
     "notify_lease",
+    "notify_relay",
 )
 
 

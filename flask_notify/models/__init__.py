@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from ..errors import ConfigurationError, WrittenByHand
 from .columns import ID_TYPE, MAX_NAME, RecipientKey
 from .live import InboxColumns, NotificationColumns
-from .moving import FanoutColumns, FanoutRecipientColumns, LeaseColumns, MailColumns
+from .moving import FanoutColumns, FanoutRecipientColumns, LeaseColumns, MailColumns, RelayColumns
 from .reading import BlockColumns, MessageColumns, PreferenceColumns, WatchColumns
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ __all__ = [
     "NotificationColumns",
     "PreferenceColumns",
     "RecipientKey",
+    "RelayColumns",
     "WatchColumns",
     "build",
 ]
@@ -69,6 +70,7 @@ class Models:
     Fanout: type[FanoutColumns]
     FanoutRecipient: type[FanoutRecipientColumns]
     Lease: type[LeaseColumns]
+    Relay: type[RelayColumns]
     clock: Callable[[], float] = time.time
 
     inbox = _TableOf("Inbox")
@@ -81,12 +83,13 @@ class Models:
     fanout = _TableOf("Fanout")
     fanout_recipient = _TableOf("FanoutRecipient")
     lease = _TableOf("Lease")
+    relay = _TableOf("Relay")
 
     @property
     def tables(self) -> list[Table]:
         """All of them, each before those that refer to it."""
         ours = {self.inbox, self.notification, self.message, self.preference, self.block, self.watch}
-        ours |= {self.mail, self.fanout, self.fanout_recipient, self.lease}
+        ours |= {self.mail, self.fanout, self.fanout_recipient, self.lease, self.relay}
         return [table for table in self.user_table.metadata.sorted_tables if table in ours]
 
     @property
@@ -156,6 +159,7 @@ def build(db: SQLAlchemy, user_mapper: Mapper[Any]) -> Models:
             recipient_id=mapping.key(primary_key=True),
         ),
         Lease=mapping.map("NotifyLease", LeaseColumns),
+        Relay=mapping.map("NotifyRelay", RelayColumns, recipient_id=mapping.key(inbox)),
     )
 
 

@@ -65,6 +65,11 @@ class Settings:
         self.mail_attempts: int = config["NOTIFY_MAIL_ATTEMPTS"]
         self.unsubscribe_key: str | None = config["NOTIFY_UNSUBSCRIBE_KEY"]
         self.action_hosts: frozenset[str] = frozenset(host.lower() for host in config["NOTIFY_ACTION_HOSTS"])
+        self.vapid_private_key: str | None = config["NOTIFY_VAPID_PRIVATE_KEY"]
+        self.vapid_subject: str | None = config["NOTIFY_VAPID_SUBJECT"]
+        self.push_hosts: frozenset[str] = frozenset(host.lower() for host in config["NOTIFY_PUSH_HOSTS"])
+        self.push_ttl: float = config["NOTIFY_PUSH_TTL"]
+        self.push_timeout: float = config["NOTIFY_PUSH_TIMEOUT"]
         self.scheduler: bool = config["NOTIFY_SCHEDULER"]
         self.shipped_migrations: bool = config["NOTIFY_SHIPPED_MIGRATIONS"]
 

@@ -150,6 +150,7 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
     Fanout = _Model("Fanout")
     FanoutRecipient = _Model("FanoutRecipient")
     Lease = _Model("Lease")
+    Relay = _Model("Relay")
     PushSubscription = _Model("PushSubscription")
     Push = _Model("Push")
     PushPreference = _Model("PushPreference")

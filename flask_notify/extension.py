@@ -156,6 +156,9 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
     FanoutRecipient = _Model("FanoutRecipient")
     Lease = _Model("Lease")
     Relay = _Model("Relay")
+    PushSubscription = _Model("PushSubscription")
+    Push = _Model("Push")
+    PushPreference = _Model("PushPreference")
 
     def message_type(self, kind: _Type) -> _Type:
         """Declare a type of messages: ``@notify.message_type`` on a subclass of :class:`.MessageType`.

@@ -95,6 +95,26 @@ def is_queue_prefix(value: Any) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= 100 and value.isprintable() and not value.startswith("amq.")
 
 
+def is_push_hosts(value: Any) -> bool:
+    """Return whether it is names of hosts, each with or without a port or a ``*.`` for all that is below it."""
+    return isinstance(value, (tuple, list, set, frozenset)) and all(
+        isinstance(host, str) and re.fullmatch(r"(?:\*\.)?[A-Za-z0-9_.-]*[A-Za-z][A-Za-z0-9_.-]*(?::[0-9]{1,5})?", host)
+        for host in value
+    )
+
+
+def is_vapid_key(value: Any) -> bool:
+    """Return whether it is 32 bytes in URL-safe Base64 without padding, or None."""
+    return value is None or (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{43}", value) is not None)
+
+
+def is_vapid_subject(value: Any) -> bool:
+    """Return whether it is where the operators of a push service reach those of the application, or None."""
+    return value is None or (
+        isinstance(value, str) and re.fullmatch(r"mailto:[^\s@]+@[^\s@]+|https://[\w.-]+", value) is not None
+    )
+
+
 def is_prefix(value: Any) -> bool:
     """Return whether it is empty, or a path without a slash at its end."""
     return isinstance(value, str) and (value == "" or (value.startswith("/") and not value.endswith("/")))

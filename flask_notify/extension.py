@@ -24,6 +24,7 @@ from .messages.outgoing import TextFunction
 from .models import Models
 from .news import Carrier
 from .running import scheduler
+from .stream.tokens import Tokens
 from .web import unsubscribe
 from .web.blueprint import TEMPLATE_HELPERS, make_blueprint
 from .web.fast_poll import CursorReader, FastPoll
@@ -44,6 +45,8 @@ class State:
     signer: Signer
     carrier: Carrier | None = None
     """Who carries the news of a commit to other processes; None without a broker."""
+    tokens: Tokens | None = None
+    """Who signs what pages listen to the stream with; None without a stream."""
 
 
 _Type = TypeVar("_Type", bound="type[MessageType]")
@@ -259,13 +262,14 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
         # Keys may be set after init_app, as Flask itself allows.
         state = cast(State, app.extensions["notify"])
         state.signer = _signer(app, settings)
+        state.tokens = Tokens.of(app) if settings.stream_url else None
         with app.app_context():
             engine = self.db.engines[self.models.bind_key]
         if settings.scheduler:
             scheduler.start_in_process(app)
         if not settings.fast_poll or not app.secret_key or not CursorReader.serves(engine):
             return None
-        return CursorReader(engine, self.models, state.signer, settings.poll_interval)
+        return CursorReader(engine, self.models, state.signer, settings.poll_interval, state.tokens)
 
     def _check_models(self) -> None:
         recipient.check_collisions(self.models.user_mapper.class_)

@@ -30,6 +30,7 @@ from sqlalchemy.pool import SingletonThreadPool, StaticPool, reset_none
 
 from ..live.polling import read_cursor
 from ..models import Models, RecipientKey
+from ..stream.tokens import Tokens
 from .ticket import Signer, origin
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class FastPoll:
             environ[OFFER] = Offer(bound_to, self._reader.engine)
             etag = environ.get("HTTP_IF_NONE_MATCH")
             if etag and environ["REQUEST_METHOD"] == "GET" and "fn1." in etag:
-                headers = self._reader.confirm(etag, bound_to)
+                headers = self._reader.confirm(etag, bound_to, asks_token="HTTP_X_NOTIFY_STREAM" in environ)
                 if headers is not None:
                     start_response("304 NOT MODIFIED", headers)
                     return []
@@ -87,14 +88,18 @@ class CursorReader:
 
     :param engine: the engine of the user model's bind.
     :param poll_interval: seconds, told to the client with each answer.
+    :param tokens: for the stream; None where there is none.
     """
 
-    def __init__(self, engine: Engine, models: Models, signer: Signer, poll_interval: float) -> None:
+    def __init__(
+        self, engine: Engine, models: Models, signer: Signer, poll_interval: float, tokens: Tokens | None = None
+    ) -> None:
         self.engine = engine
         self._models = models
         self._signer = signer
         self._key_type = _key_type(models)
         self._poll_interval = f"{poll_interval:g}"
+        self._tokens = tokens
         # On PostgreSQL a transaction costs two more round trips than the read itself.
         self._autocommit = engine.dialect.driver in ("psycopg", "psycopg2")
 
@@ -108,19 +113,26 @@ class CursorReader:
         shares = isinstance(engine.pool, (StaticPool, SingletonThreadPool))
         return not shares and engine.pool._reset_on_return is not reset_none
 
-    def confirm(self, if_none_match: str, bound_to: bytes) -> list[tuple[str, str]] | None:
-        """Return the headers of a 304 if the ticket is good and nothing has come since."""
+    def confirm(self, if_none_match: str, bound_to: bytes, *, asks_token: bool = False) -> list[tuple[str, str]] | None:
+        """Return the headers of a 304 if the ticket is good and nothing has come since.
+
+        :param asks_token: whether the page wants a token for the stream, too.
+        """
         if self._key_type is None:
             return None
-        ticket = self._signer.verify(if_none_match, bound_to, self._models.clock())
+        now = self._models.clock()
+        ticket = self._signer.verify(if_none_match, bound_to, now)
         if ticket is None or self._cursor(self._key_type(ticket.key)) != ticket.cursor:
             return None
-        return [
+        headers = [
             ("ETag", ticket.etag),
             ("Cache-Control", "private, no-cache"),
             ("Vary", "Cookie"),
             ("X-Poll-Interval", self._poll_interval),
         ]
+        if asks_token and self._tokens is not None:
+            headers.append(("X-Notify-Stream", self._tokens.mint(ticket.key, now)))
+        return headers
 
     def _cursor(self, key: RecipientKey) -> float | None:
         try:

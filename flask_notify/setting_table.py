@@ -227,8 +227,7 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "a path like '/stream', an absolute http or https address, or None",
         is_stream_url,
-        "Where pages reach ``flask notify stream``, which rings them when there are news. "
-        "With None they only poll.",
+        "Where pages reach ``flask notify stream``, which rings them when there are news. With None they only poll.",
     ),
     Setting(
         "NOTIFY_STREAM_ORIGINS",

@@ -71,7 +71,9 @@ def is_origins(value: Any) -> bool:
     if not isinstance(value, (tuple, list, set, frozenset)):
         return False
     return all(
-        isinstance(origin, str) and is_hosts([origin.partition("://")[2]]) and origin.startswith(("http://", "https://"))
+        isinstance(origin, str)
+        and is_hosts([origin.partition("://")[2]])
+        and origin.startswith(("http://", "https://"))
         for origin in value
     )
 

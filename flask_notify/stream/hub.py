@@ -17,6 +17,7 @@ PAGES_PER_RECIPIENT = 50
 PATIENCE = 5.0
 """Seconds that a page has to take what it is told; then its connection is dropped."""
 
+_LONGEST_END = PATIENCE
 _GREETED_AT_ONCE = 100
 """Pages that are told within one second that news are heard again: each of them polls at once."""
 
@@ -115,7 +116,7 @@ class Hub:
         for page in self._pages:
             page.tell_bye()
         clock = asyncio.get_running_loop().time
-        until = clock() + PATIENCE
+        until = clock() + _LONGEST_END
         while self._pages and clock() < until:
             await asyncio.sleep(0.02)
         for page in list(self._pages):

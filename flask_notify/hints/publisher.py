@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -139,6 +140,10 @@ class Publisher:
 
 
 _publishers: WeakSet[Publisher] = WeakSet()
+
+if hasattr(os, "register_at_fork"):
+    # A child has none of its parent's threads, and their locks may be held for ever.
+    os.register_at_fork(after_in_child=_publishers.clear)
 
 
 @atexit.register

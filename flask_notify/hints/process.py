@@ -1,0 +1,115 @@
+"""What one process tells and hears: the carrier of an application's news."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from .known import KnownCursors
+from .listener import Listener
+from .publisher import Publisher
+from .wire import Hint
+
+if TYPE_CHECKING:
+    from ..brokers.base import Broker
+
+
+class Hints:
+    """Tells other processes of this one's commits; where pages are answered, hears of theirs.
+
+    Threads and connections are made when they are needed, in the process that needs them: a
+    server may make the application first, and then fork its workers.
+
+    :param connect: makes a broker, one for each thread.
+    :param ttl: seconds for which a cursor that was read is good at most; 0 keeps none.
+    """
+
+    def __init__(self, connect: Callable[[], Broker], ttl: float) -> None:
+        self._connect = connect
+        self._ttl = ttl
+        self._wanted = False
+        self._inherited: list[object] = []
+        self._begin()
+        _alive.add(self)
+
+    def _begin(self) -> None:
+        self._lock = Lock()
+        self._publisher = Publisher(self._connect)
+        self._listener: Listener | None = None
+        self._known: KnownCursors | None = None
+
+    def tell(self, cursors: Mapping[Any, float], *, spread: bool = False) -> None:
+        """Take over the news of this process and return at once; see :class:`.news.Carrier`."""
+        named = {str(key): cursor for key, cursor in cursors.items()}
+        if self._known is not None:
+            # Not only by way of the broker: whoever has just committed may ask at once.
+            self._known.heard(Hint(named, spread))
+        self._publisher.tell(named, spread=spread)
+
+    def listen(self) -> None:
+        """Begin to hear the others, in threads of their own, and to keep cursors."""
+        self._wanted = self._ttl > 0
+        with self._lock:
+            if not self._wanted or self._listener is not None:
+                return
+            listener = Listener(self._connect, self._hear, self._changed)
+            # Known first: what is committed from here on must not be missed by it.
+            self._known = KnownCursors(self._ttl, lambda: listener.live_since)
+            self._listener = listener
+            listener.start()
+
+    def known(self, key: str) -> float | None:
+        """Return a recipient's cursor if there is no need to read it; see :class:`.KnownCursors`."""
+        if self._known is not None:
+            return self._known.known(key)
+        if self._wanted:  # in a child of the process that listened
+            self.listen()
+        return None
+
+    def learn(self, key: str, cursor: float, asked_at: float) -> None:
+        """Keep what was read of a recipient; see :meth:`.KnownCursors.learn`."""
+        if self._known is not None:
+            self._known.learn(key, cursor, asked_at)
+
+    @property
+    def live(self) -> bool:
+        """Whether every hint is heard in time."""
+        return self._listener is not None and self._listener.live
+
+    def stop(self, timeout: float) -> None:
+        """Publish what waits, and end the threads, at most in some seconds for each of the two."""
+        self._wanted = False
+        self._publisher.stop(timeout)
+        with self._lock:
+            listener, self._listener, self._known = self._listener, None, None
+        if listener is not None:
+            listener.stop(timeout)
+
+    def _hear(self, hint: Hint) -> None:
+        if self._known is not None:
+            self._known.heard(hint)
+
+    def _changed(self, live: bool) -> None:
+        if not live and self._known is not None:
+            self._known.forget()
+
+    def forked(self) -> None:
+        """Begin anew in a child process, which has none of its parent's threads."""
+        # Kept, and not used: to close what the parent goes on using would close it for both.
+        self._inherited += [self._publisher, self._listener]
+        self._begin()
+
+
+_alive: WeakSet[Hints] = WeakSet()
+
+
+def _after_fork() -> None:
+    for hints in list(_alive):
+        hints.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

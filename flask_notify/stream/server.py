@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
+import struct
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -24,6 +25,7 @@ SEND_BUFFER = 16_384
 """Bytes that the system keeps for one: it would keep megabytes."""
 
 _BACKLOG = 2_048
+_NO_LINGERING = struct.pack("ii", 1, 0)
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -169,13 +171,20 @@ class _Abortable:
         self._transport = transport
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["extensions"] = {ABORT: self._transport.abort}
+        scope["extensions"] = {ABORT: self._abort}
         try:
             await self._application(scope, receive, send)
         finally:
             # A client that does not read would keep the rest of an answer here for ever.
             if self._transport.get_write_buffer_size():
-                asyncio.get_running_loop().call_later(PATIENCE, self._transport.abort)
+                asyncio.get_running_loop().call_later(PATIENCE, self._abort)
+
+    def _abort(self) -> None:
+        connection = self._transport.get_extra_info("socket")
+        with suppress(OSError):  # it may have ended by itself
+            # By a reset. Else the system would go on to offer what was sent, for as long as the client likes.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+        self._transport.abort()
 
 
 @contextmanager

@@ -15,5 +15,8 @@ COMMAND = (sys.executable, "-m", "flask", "--app", "tests.stream.application", "
 
 def create_app() -> Flask:
     """Return it."""
-    settings = json.loads(os.environ["SETTINGS"])
-    return make_app(os.environ["DATABASE_URL"], **{"NOTIFY_STREAM_URL": "/stream", **settings}).app
+    settings = {"NOTIFY_STREAM_URL": "/stream", **json.loads(os.environ["SETTINGS"])}
+    keys = {name: settings.pop(name) for name in ("SECRET_KEY", "SECRET_KEY_FALLBACKS") if name in settings}
+    app = make_app(os.environ["DATABASE_URL"], **settings).app
+    app.config.update(keys)
+    return app

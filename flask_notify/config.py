@@ -64,6 +64,7 @@ class Settings:
         self.stream_poll_interval: float = config["NOTIFY_STREAM_POLL_INTERVAL"]
         self.stream_limit: int = config["NOTIFY_STREAM_LIMIT"]
         self.scheduler: bool = config["NOTIFY_SCHEDULER"]
+        self.hint_ttl: float = config["NOTIFY_HINT_TTL"]
         self.shipped_migrations: bool = config["NOTIFY_SHIPPED_MIGRATIONS"]
 
 

@@ -258,6 +258,15 @@ SETTINGS: tuple[Setting, ...] = (
         "Whether the application runs the jobs by itself, in a thread. Otherwise run ``flask notify run`` beside it.",
     ),
     Setting(
+        "NOTIFY_HINT_TTL",
+        30,
+        "a number of seconds, at least 0",
+        is_number_at_least_0,
+        "Seconds for which a worker may answer idle polls by the cursor that it has read, while no broker's hint tells "
+        "of news: what a hint that is lost, or a program without the broker, delays news by at most. 0 reads it for "
+        "each poll.",
+    ),
+    Setting(
         "NOTIFY_SHIPPED_MIGRATIONS",
         False,
         "True or False",

@@ -72,6 +72,7 @@ LAYERS = [
     "hints.publisher",
     "hints.listener",
     "hints.process",
+    "hints.connecting",
     "mailing",
     "mailing.mail",
     "mailing.smtp",

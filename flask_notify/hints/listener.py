@@ -31,13 +31,14 @@ _log = logging.getLogger("flask_notify")
 
 
 class _Pulse(NamedTuple):
-    """When the newest beat that came back was sent, and since when all hints have been heard."""
+    """The newest beat that came back, when it was sent, and since when all hints have been heard."""
 
+    number: int
     sent_at: float
     since: float
 
 
-_NONE = _Pulse(-math.inf, math.inf)
+_NONE = _Pulse(0, -math.inf, math.inf)
 
 
 class Listener:
@@ -157,11 +158,15 @@ class Listener:
             _log.warning("The broker brought %d bytes that are no hint; is somebody else using its channel?", len(body))
 
     def _feel(self, beat: Beat) -> None:
+        last = self._pulse
         sent_at = self._sent.get(beat.number) if beat.process == self._process else None
-        if sent_at is None or sent_at <= self._pulse.sent_at:
+        if sent_at is None or beat.number <= last.number:
             return
+        if last is not _NONE and beat.number > last.number + 1:
+            # One was lost, as a broker drops what waits for too long, and hints may have been with it.
+            self._heard(Hint(spread=True, everyone=True))
         since = self.live_since
-        self._pulse = _Pulse(sent_at, self._clock() if since is None else since)
+        self._pulse = _Pulse(beat.number, sent_at, self._clock() if since is None else since)
         if self.live:
             self._outage.is_over()
         self._tell()

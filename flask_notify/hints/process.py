@@ -23,56 +23,64 @@ class Hints:
     Threads and connections are made when they are needed, in the process that needs them: a
     server may make the application first, and then fork its workers.
 
-    :param connect: makes a broker, one for each thread.
+    :param find: returns what makes a broker, or None where there turns out to be none.
     :param ttl: seconds for which a cursor that was read is good at most; 0 keeps none.
     """
 
-    def __init__(self, connect: Callable[[], Broker], ttl: float) -> None:
-        self._connect = connect
+    def __init__(self, find: Callable[[], Callable[[], Broker] | None], ttl: float) -> None:
+        self._find = find
         self._ttl = ttl
-        self._wanted = False
-        self._inherited: list[object] = []
+        self._listens = False
         self._begin()
         _alive.add(self)
 
     def _begin(self) -> None:
         self._lock = Lock()
-        self._publisher = Publisher(self._connect)
+        self._is_found = False
+        self._connect: Callable[[], Broker] | None = None
+        self._publisher: Publisher | None = None
         self._listener: Listener | None = None
         self._known: KnownCursors | None = None
 
     def tell(self, cursors: Mapping[Any, float], *, spread: bool = False) -> None:
         """Take over the news of this process and return at once; see :class:`.news.Carrier`."""
+        if not self._is_found:
+            self._look()
         named = {str(key): cursor for key, cursor in cursors.items()}
-        if self._known is not None:
+        known, publisher = self._known, self._publisher
+        if known is not None:
             # Not only by way of the broker: whoever has just committed may ask at once.
-            self._known.heard(Hint(named, spread))
-        self._publisher.tell(named, spread=spread)
+            known.heard(Hint(named, spread))
+        if publisher is not None:
+            publisher.tell(named, spread=spread)
 
     def listen(self) -> None:
-        """Begin to hear the others, in threads of their own, and to keep cursors."""
-        self._wanted = self._ttl > 0
+        """Begin to hear the others, in threads of their own, and to keep cursors; in this process and its children."""
+        self._look()
         with self._lock:
-            if not self._wanted or self._listener is not None:
+            self._listens = self._connect is not None and self._ttl > 0
+            if self._connect is None or not self._listens or self._listener is not None:
                 return
             listener = Listener(self._connect, self._hear, self._changed)
-            # Known first: what is committed from here on must not be missed by it.
+            # Known first: nothing that is committed from here on may be missed by it.
             self._known = KnownCursors(self._ttl, lambda: listener.live_since)
             self._listener = listener
             listener.start()
 
     def known(self, key: str) -> float | None:
         """Return a recipient's cursor if there is no need to read it; see :class:`.KnownCursors`."""
-        if self._known is not None:
-            return self._known.known(key)
-        if self._wanted:  # in a child of the process that listened
+        known = self._known
+        if known is not None:
+            return known.known(key)
+        if self._listens:  # this is a child of the process that listened
             self.listen()
         return None
 
     def learn(self, key: str, cursor: float, asked_at: float) -> None:
         """Keep what was read of a recipient; see :meth:`.KnownCursors.learn`."""
-        if self._known is not None:
-            self._known.learn(key, cursor, asked_at)
+        known = self._known
+        if known is not None:
+            known.learn(key, cursor, asked_at)
 
     @property
     def live(self) -> bool:
@@ -80,26 +88,34 @@ class Hints:
         return self._listener is not None and self._listener.live
 
     def stop(self, timeout: float) -> None:
-        """Publish what waits, and end the threads, at most in some seconds for each of the two."""
-        self._wanted = False
-        self._publisher.stop(timeout)
+        """Publish what waits, and end all threads, at most in some seconds for each of the two kinds."""
+        self._listens = False
+        if self._publisher is not None:
+            self._publisher.stop(timeout)
         with self._lock:
             listener, self._listener, self._known = self._listener, None, None
         if listener is not None:
             listener.stop(timeout)
 
+    def _look(self) -> None:
+        with self._lock:
+            if not self._is_found:
+                self._connect = self._find()
+                self._publisher = None if self._connect is None else Publisher(self._connect)
+                self._is_found = True
+
     def _hear(self, hint: Hint) -> None:
-        if self._known is not None:
-            self._known.heard(hint)
+        known = self._known
+        if known is not None:
+            known.heard(hint)
 
     def _changed(self, live: bool) -> None:
-        if not live and self._known is not None:
-            self._known.forget()
+        known = self._known
+        if not live and known is not None:
+            known.forget()
 
     def forked(self) -> None:
         """Begin anew in a child process, which has none of its parent's threads."""
-        # Kept, and not used: to close what the parent goes on using would close it for both.
-        self._inherited += [self._publisher, self._listener]
         self._begin()
 
 

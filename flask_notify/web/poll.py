@@ -39,7 +39,7 @@ def poll() -> Response:
         ("Vary", "Cookie"),
         *_caching(user, answer, state.signer),
     ]
-    if state.tokens is not None and "HTTP_X_NOTIFY_STREAM" in request.environ:
+    if state.tokens is not None and request.environ.get("HTTP_X_NOTIFY_STREAM"):
         headers.append(("X-Notify-Stream", state.tokens.mint(str(recipient_key(user)), models_of(user).clock())))
     return Response(answer.body, headers=headers, mimetype="application/json")
 

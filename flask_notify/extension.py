@@ -26,6 +26,7 @@ from .messages.outgoing import TextFunction
 from .models import Models
 from .relaying.envelopes import Envelopes
 from .running import scheduler
+from .stream.tokens import Tokens
 from .web import unsubscribe
 from .web.blueprint import TEMPLATE_HELPERS, make_blueprint
 from .web.fast_poll import CursorReader, FastPoll
@@ -46,6 +47,8 @@ class State:
     signer: Signer
     carrier: Hints | None = None
     """Who carries the news of a commit to other processes, and hears theirs; None without a broker."""
+    tokens: Tokens | None = None
+    """Who signs what pages listen to the stream with; None without a stream."""
 
 
 _Type = TypeVar("_Type", bound="type[MessageType]")
@@ -268,6 +271,7 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
         # Keys may be set after init_app, as Flask itself allows.
         state = cast(State, app.extensions["notify"])
         state.signer = _signer(app, settings)
+        state.tokens = Tokens.of(app) if settings.stream_url else None
         with app.app_context():
             engine = self.db.engines[self.models.bind_key]
         if settings.scheduler:
@@ -276,7 +280,7 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
             return None
         if state.carrier is not None:
             state.carrier.listen()
-        return CursorReader(engine, self.models, state.signer, settings.poll_interval, state.carrier)
+        return CursorReader(engine, self.models, state.signer, settings.poll_interval, state.carrier, state.tokens)
 
     def _check_models(self) -> None:
         recipient.check_collisions(self.models.user_mapper.class_)

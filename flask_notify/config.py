@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeAlias
 
 from .errors import ConfigurationError
 from .setting_table import SETTINGS
 
 __all__ = ["DEFAULTS", "SETTINGS", "Settings"]
+
+Alongside: TypeAlias = "Callable[[Any, Any, Any, float], None]"
+"""Writes what goes along with new messages, in their transaction (see :func:`.writing.write`): given the
+connection, the models, the entries that were written, and the time in Unix seconds. Which there are follows
+from the settings of an application."""
 
 DEFAULTS: dict[str, Any] = {setting.name: setting.default for setting in SETTINGS}
 
@@ -34,6 +39,7 @@ class Settings:
                 f"{config['NOTIFY_MAIL_TIMEOUT']!r} and {config['NOTIFY_MAIL_LEASE']!r}: a mail that is still "
                 "being sent when its lease ends would be sent twice. Raise the lease, or lower the timeout."
             )
+        self.alongside: list[Alongside] = []
         self.url_prefix: str = config["NOTIFY_URL_PREFIX"]
         self.poll_interval: float = config["NOTIFY_POLL_INTERVAL"]
         self.fast_poll: bool = config["NOTIFY_FAST_POLL"]

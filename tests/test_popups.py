@@ -28,7 +28,7 @@ def site(site: Site) -> Site:
 def asked(site: Site, key: Any) -> list[Any]:
     """Return the values that a user's pages are told, but for the count."""
     with site.app.app_context():
-        return [value.data for value in site.user(key).notifications if value.name == "inbox_popup"]
+        return [value.payload for value in site.user(key).notifications if value.name == "inbox_popup"]
 
 
 def send(site: Site, *keys: Any, **data: Any) -> None:
@@ -70,12 +70,13 @@ def test_a_rollback_leaves_no_popup_behind(site: Site) -> None:
 def test_a_poll_tells_of_the_popup_with_the_message(site: Site) -> None:
     ann = site.add_user()
     client = site.client(ann)
+    send(site, ann)
     since = client.get("/notifications").get_json()[-1]["timestamp"]
 
     send(site, ann, popup=True)
 
     items = client.get(f"/notifications?since={since}").get_json()
-    assert {(item["name"], item["data"]) for item in items} == {("unread_message_count", 1), ("inbox_popup", True)}
+    assert {(item["name"], item["data"]) for item in items} == {("unread_message_count", 2), ("inbox_popup", True)}
 
 
 def test_popups_of_a_fan_out_reach_everybody_in_it(site: Site) -> None:

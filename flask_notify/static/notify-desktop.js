@@ -66,7 +66,6 @@ async function press({ target }) {
   keep("cursor", latest);
   pressed = choice.closest("[data-notify-desktop-button]");
   paint();
-  // The button that was pressed may be gone.
   /** @type {HTMLElement | null | undefined} */ (pressed?.querySelector("[data-state]:not([hidden]) button"))?.focus();
   await settle().catch(() => {});
 }
@@ -111,6 +110,9 @@ const somebodyLooks = () => navigator.locks.request(key("looked"), { ifAvailable
 /** One page after the other: what one has shown, the next one knows. @param {() => Promise<any>} task */
 const inTurn = (task) => navigator.locks.request(key("turn"), task);
 
+/** @param {any} note */
+const textOf = ({ tag, title, body }) => tag + title + body;
+
 /** @param {number} timestamp of the change of the count */
 async function tellNews(timestamp) {
   latest = Math.max(latest, timestamp);
@@ -129,7 +131,9 @@ async function tellNews(timestamp) {
     const seen = [...ids.filter((id) => !news.unseen.includes(id)), ...(news.unseen_count ? [] : ["s"])];
     for (const note of notes) if (seen.some((id) => note.tag === MESSAGE + id)) note.close();
     keep("cursor", news.cursor);
-    if (!looked && state() === "on") for (const note of news.notes) await show(note);
+    // What another page has kept may come late here; what the browser shows does not.
+    const known = notes.map(textOf);
+    for (const note of news.notes) if (!looked && state() === "on" && !known.includes(textOf(note))) await show(note);
   });
 }
 
@@ -144,7 +148,7 @@ async function tellBrowser({ id, subject: title, body, url }, timestamp) {
   });
 }
 
-/** @param {string} name @param {string} className @param {string} [textContent] @param {any} [onclick] */
+/** @param {string} name @param {string} className @param {any} [textContent] @param {any} [onclick] */
 function make(name, className, textContent = "", onclick = null) {
   return Object.assign(document.createElement(name), { className, textContent, onclick });
 }
@@ -170,7 +174,7 @@ async function post(path, body) {
   return fetch(path ?? "", { method: "POST", headers: sent, body: JSON.stringify(body) });
 }
 
-/** Gives the server an address to push to, or takes it away; again when the browser or the server has changed it. */
+/** Gives the server an address to push to, or takes it away. */
 async function settle() {
   const on = isOn();
   const stream = /** @type {HTMLScriptElement | null} */ (document.querySelector("script[data-notify-stream-script]"));

@@ -69,7 +69,7 @@ def desktop(user: RecipientMixin) -> ResponseReturnValue:
         expected = f"shown must be up to {_MOST_SHOWN} keys of messages with commas"
         return refuse(400, f"{expected}, got {shown[:40]!r}.")
     models = models_of(user)
-    # First: what comes in between is told by the next answer once more, and replaces itself.
+    # First: what comes in between lies after this cursor, and is told by the next answer.
     reader = reader_of(models.db.session(), models, recipient_key(user))
     notes = _notes(user, reader, float(since)) if reader.unseen_count else []
     return jsonify(notes=notes, unseen=_unseen_of(user, ids), unseen_count=reader.unseen_count, cursor=reader.cursor)
@@ -79,12 +79,13 @@ def _notes(user: RecipientMixin, reader: Any, since: float) -> list[dict[str, An
     """Return what is shown: each message by itself, oldest first, or one note for all of many."""
     models = models_of(user)
     session = models.db.session()
-    messages = newest_unseen(session, models, reader.key, _MOST + 1, after=since)
+    messages = newest_unseen(session, models, reader.key, _MOST + 1, after=since, upto=reader.cursor)
     if len(messages) <= _MOST:
         return [note_of(row) for row in reversed(rows_of(user, reader, messages))]
     message = models.message.c
-    new = (message.recipient_id == reader.key, message.seen_at.is_(None), message.cursor > since)
-    count = session.scalar(select(func.count()).where(*new)) or 0
+    new = (message.recipient_id == reader.key, message.seen_at.is_(None))
+    span = (message.cursor > since, message.cursor <= reader.cursor)
+    count = session.scalar(select(func.count()).where(*new, *span)) or 0
     title = ngettext("%(num)d new message", "%(num)d new messages", count)
     return [{"title": title, "body": "", "url": url_for("notify.messages"), "tag": "notify-messages"}]
 

@@ -150,6 +150,9 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
     Fanout = _Model("Fanout")
     FanoutRecipient = _Model("FanoutRecipient")
     Lease = _Model("Lease")
+    PushSubscription = _Model("PushSubscription")
+    Push = _Model("Push")
+    PushPreference = _Model("PushPreference")
 
     def message_type(self, kind: _Type) -> _Type:
         """Declare a type of messages: ``@notify.message_type`` on a subclass of :class:`.MessageType`.

@@ -21,6 +21,7 @@ from .live import notifications
 from .messages import browser_messages, mailbox, preferences, seen, targets
 from .messages.message_types import Registry, unwrapped
 from .messages.outgoing import key_of_user
+from .pushing.preferences import OpinionChange, check_opinion
 from .rules import MailMode
 
 if TYPE_CHECKING:
@@ -178,11 +179,27 @@ class RecipientMixin:
         else:
             self._prefer({}, {_declared_types().find(type).name: parsed})
 
+    def set_push(self, wanted: bool | None, *, type: str | None = None) -> None:  # noqa: A002
+        """Set whether messages are pushed to the user's browsers, at the commit. What is not sent yet follows.
+
+        :param wanted: None takes the user's opinion away.
+        :param type: the name of a type of messages; None is in general.
+        :raises InvalidPreference: if it is none of True, False and None.
+        :raises UnknownType: if there is no such type.
+        """
+        check_opinion(wanted)
+        if type is None:
+            self._prefer({"push": wanted}, {})
+        else:
+            name = _declared_types().find(type).name
+            emission.collect(OpinionChange(models_of(self), self, name, wanted))
+
     def set_notify_preferences(self, **settings: Any) -> None:
         """Set what else the user prefers, at the commit.
 
         :param settings: ``timezone`` (an IANA name), ``locale``, ``notify_myself`` (whether to be
-            told of one's own doing) and ``widget_hidden``; what is not given stays as it is.
+            told of one's own doing), ``widget_hidden``, ``muted`` (whether nothing is to interrupt
+            the user), ``desktop`` and ``push``; what is not given stays as it is.
         :raises InvalidPreference: for any other setting, or a value that it cannot have.
         """
         preferences.check_settings(settings)

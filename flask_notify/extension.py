@@ -20,7 +20,7 @@ from .errors import ConfigurationError
 from .hints import connecting
 from .hints.process import Hints
 from .logs import log_messages, log_registry
-from .messages import fanout, sending
+from .messages import browser_messages, fanout, sending
 from .messages.message_types import MessageType, Registry
 from .messages.outgoing import TextFunction
 from .models import Models
@@ -229,6 +229,17 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
         :return: how many users there are.
         """
         return fanout.broadcast(self.models, self._settings, self.message_types, name, data, expires_in=expires_in)
+
+    def send_browser_message_for_all_users(
+        self, subject: str, body: str | None = None, url: str | None = None
+    ) -> int:
+        """Show every user's open pages a message, at the caller's commit (Lino's name).
+
+        See :meth:`.RecipientMixin.send_browser_message` for the parameters.
+
+        :return: how many users there are.
+        """
+        return browser_messages.send_to_all(self.models, self._settings, self.message_types, subject, body, url)
 
     def drain(self) -> int:
         """Move all that was emitted to many and waits; return how many recipients were moved.

@@ -53,6 +53,7 @@ LAYERS = [
     "messages.message_types",
     "logs.log_messages",
     "logs.log_registry",
+    "messages.popups",
     "messages.outgoing",
     "messages.watch_rows",
     "messages.preferences",
@@ -64,6 +65,7 @@ LAYERS = [
     "durability",
     "messages.claims",
     "messages.fanout",
+    "messages.browser_messages",
     "messages.sending",
     "messages.targets",
     "messages.listing",
@@ -176,6 +178,7 @@ LAYERS = [
     "web.preferences",
     "web.watches",
     "web.unsubscribe",
+    "web.desktop",
     "web.blueprint",
     "cli.base",
     "cli.cursors",
@@ -208,6 +211,7 @@ KNOW_THE_REQUEST = {
     "web.actions",
     "web.watches",
     "web.unsubscribe",
+    "web.desktop",
 }
 OF_THE_REQUEST = {"request", "session", "current_user", "login_user", "has_request_context"}
 

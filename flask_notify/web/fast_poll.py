@@ -39,6 +39,7 @@ from sqlalchemy.pool import SingletonThreadPool, StaticPool, reset_none
 from ..hints.process import Hints
 from ..live.polling import read_cursor
 from ..models import Models, RecipientKey
+from ..stream.tokens import Tokens
 from .ticket import Signer, Ticket, origin
 
 if TYPE_CHECKING:
@@ -84,8 +85,7 @@ class FastPoll:
             environ[OFFER] = Offer(bound_to, self._reader.engine)
             etag = environ.get("HTTP_IF_NONE_MATCH")
             if etag and environ["REQUEST_METHOD"] == "GET" and "fn1." in etag:
-                rung = environ.get("HTTP_X_NOTIFY_STREAM") == "rung"
-                headers = self._reader.confirm(etag, bound_to, rung=rung)
+                headers = self._reader.confirm(etag, bound_to, environ.get("HTTP_X_NOTIFY_STREAM"))
                 if headers is not None:
                     start_response("304 NOT MODIFIED", headers)
                     return []
@@ -98,10 +98,17 @@ class CursorReader:
     :param engine: the engine of the user model's bind.
     :param poll_interval: seconds, told to the client with each answer.
     :param hints: what may know a cursor without the database; None where there is no broker.
+    :param tokens: who signs tokens for the stream; None where there is none.
     """
 
     def __init__(
-        self, engine: Engine, models: Models, signer: Signer, poll_interval: float, hints: Hints | None = None
+        self,
+        engine: Engine,
+        models: Models,
+        signer: Signer,
+        poll_interval: float,
+        hints: Hints | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         self.engine = engine
         self._models = models
@@ -109,6 +116,7 @@ class CursorReader:
         self._key_type = _key_type(models)
         self._poll_interval = f"{poll_interval:g}"
         self._hints = hints
+        self._tokens = tokens
         # On PostgreSQL a transaction costs two more round trips than the read itself.
         self._autocommit = engine.dialect.driver in ("psycopg", "psycopg2")
 
@@ -122,22 +130,27 @@ class CursorReader:
         shares = isinstance(engine.pool, (StaticPool, SingletonThreadPool))
         return not shares and engine.pool._reset_on_return is not reset_none
 
-    def confirm(self, if_none_match: str, bound_to: bytes, *, rung: bool = False) -> list[tuple[str, str]] | None:
+    def confirm(self, if_none_match: str, bound_to: bytes, stream: str | None = None) -> list[tuple[str, str]] | None:
         """Return the headers of a 304 if the ticket is good and nothing has come since.
 
-        :param rung: whether the page was told of news a moment ago.
+        :param stream: why a page with a stream polls: ``rung`` where it was told of news a moment
+            ago. Any other value only asks for the next token.
         """
         if self._key_type is None:
             return None
-        ticket = self._signer.verify(if_none_match, bound_to, self._models.clock())
-        if ticket is None or not self._stands(ticket, self._key_type, rung):
+        now = self._models.clock()
+        ticket = self._signer.verify(if_none_match, bound_to, now)
+        if ticket is None or not self._stands(ticket, self._key_type, stream == "rung"):
             return None
-        return [
+        headers = [
             ("ETag", ticket.etag),
             ("Cache-Control", "private, no-cache"),
             ("Vary", "Cookie"),
             ("X-Poll-Interval", self._poll_interval),
         ]
+        if stream and self._tokens is not None:
+            headers.append(("X-Notify-Stream", self._tokens.mint(ticket.key, now)))
+        return headers
 
     def _stands(self, ticket: Ticket, key_type: Callable[[str], RecipientKey], rung: bool) -> bool:
         if self._hints is None:

@@ -30,7 +30,7 @@ def carrier_of(app: Flask, settings: Settings) -> Hints | None:
     url = getattr(settings, "broker_url", None)
     if url not in (None, DATABASE):
         brokers.connect(url).close()  # it opens nothing: what is missing is told at once
-    if url is None and getattr(settings, "stream_url", None) is None:
+    if url is None and settings.stream_url is None:
         return None
     return Hints(lambda: connector(app), settings.hint_ttl)
 
@@ -46,7 +46,7 @@ def connector(app: Flask) -> Callable[[], Broker] | None:
     url = getattr(settings, "broker_url", None)
     if url not in (None, DATABASE):
         return lambda: brokers.connect(url)
-    if url is None and getattr(settings, "stream_url", None) is None:
+    if url is None and settings.stream_url is None:
         return None
     engine = _engine(app)
     if engine.dialect.driver == "psycopg":

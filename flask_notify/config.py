@@ -26,7 +26,8 @@ class Settings:
         for setting in SETTINGS:
             value = config.setdefault(setting.name, setting.default)
             if not setting.check(value):
-                raise ConfigurationError(f"{setting.name} must be {setting.expected}, got {value!r}")
+                got = "a value that is not shown, for it may be secret" if setting.secret else repr(value)
+                raise ConfigurationError(f"{setting.name} must be {setting.expected}, got {got}")
         _refuse_misspelt(config)
         if config["NOTIFY_MAIL_TIMEOUT"] >= config["NOTIFY_MAIL_LEASE"] / 2:
             raise ConfigurationError(
@@ -59,6 +60,7 @@ class Settings:
         self.mail_attempts: int = config["NOTIFY_MAIL_ATTEMPTS"]
         self.unsubscribe_key: str | None = config["NOTIFY_UNSUBSCRIBE_KEY"]
         self.action_hosts: frozenset[str] = frozenset(host.lower() for host in config["NOTIFY_ACTION_HOSTS"])
+        self.broker_url: str | None = config["NOTIFY_BROKER_URL"]
         self.scheduler: bool = config["NOTIFY_SCHEDULER"]
         self.shipped_migrations: bool = config["NOTIFY_SHIPPED_MIGRATIONS"]
 

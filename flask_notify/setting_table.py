@@ -8,6 +8,7 @@ from typing import Any
 
 from .setting_values import (
     is_base_url,
+    is_broker_url,
     is_count,
     is_flag,
     is_hosts,
@@ -25,13 +26,17 @@ from .setting_values import (
 
 @dataclass(frozen=True)
 class Setting:
-    """One key of ``app.config``: its default, what a right value is, and its meaning."""
+    """One key of ``app.config``: its default, what a right value is, and its meaning.
+
+    :ivar secret: whether a value is, or may hold, a password: no error shows it.
+    """
 
     name: str
     default: Any
     expected: str
     check: Callable[[Any], bool]
     meaning: str
+    secret: bool = False
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -210,6 +215,7 @@ SETTINGS: tuple[Setting, ...] = (
         "What the links to unsubscribe are signed with; None is ``SECRET_KEY``. Keys in "
         "``SECRET_KEY_FALLBACKS`` are accepted, too: these links have to work for as long as the "
         "mails exist.",
+        secret=True,
     ),
     Setting(
         "NOTIFY_ACTION_HOSTS",
@@ -218,6 +224,16 @@ SETTINGS: tuple[Setting, ...] = (
         is_hosts,
         "Hosts to which an action's response may lead by ``open_url``, beside the site's own. A port that "
         "is not the scheme's own is part of the name.",
+    ),
+    Setting(
+        "NOTIFY_BROKER_URL",
+        None,
+        "an address that begins with amqp://, amqps://, redis://, rediss://, postgresql:// or memory://,"
+        " or 'database', or None",
+        is_broker_url,
+        "Which broker tells other processes that there is news, and takes letters to queues; ``'database'`` is the"
+        " application's own PostgreSQL. With None every page sees news with its next poll.",
+        secret=True,
     ),
     Setting(
         "NOTIFY_SCHEDULER",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from .base import HINTS, TICK, WINDOW, Broker, BrokerUnavailable, Letter, Letter
 
 try:
     import amqp
-    from amqp.exceptions import AccessRefused, AMQPError, ChannelError
+    from amqp.exceptions import AMQPError, ChannelError
     from kombu.connection import Connection
 except ImportError:
     raise ConfigurationError(
@@ -134,10 +133,8 @@ class RabbitMQ(Broker):
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except AccessRefused as error:
-            raise BrokerUnavailable(f"RabbitMQ at {self.address} refuses: {error}") from error
         except (AMQPError, OSError) as error:
-            raise BrokerUnavailable(f"RabbitMQ at {self.address} cannot be reached: {_reason(error)}") from error
+            raise BrokerUnavailable(f"RabbitMQ at {self.address} is unavailable: {_reason(error)}") from error
 
 
 class _Line:
@@ -176,7 +173,7 @@ class _Line:
         """Take what comes next, and return whether anything came in time."""
         try:
             self.connection.drain_events(timeout=timeout)
-        except (socket.timeout, TimeoutError):
+        except TimeoutError:
             return False
         return True
 
@@ -237,7 +234,7 @@ class _Confirming:
         while self._waiting and (left := until - time.monotonic()) > 0:
             try:
                 self._connection.drain_events(timeout=min(self._timeout, left))
-            except (socket.timeout, TimeoutError):
+            except TimeoutError:
                 break
         lacking = len(self._waiting) + self._failed
         if lacking:

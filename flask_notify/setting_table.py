@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
+from .reaching_settings import REACHING
 from .setting_values import (
+    Setting,
     is_base_url,
-    is_broker_url,
     is_count,
     is_flag,
     is_hosts,
@@ -23,21 +20,7 @@ from .setting_values import (
     is_weekday,
 )
 
-
-@dataclass(frozen=True)
-class Setting:
-    """One key of ``app.config``: its default, what a right value is, and its meaning.
-
-    :ivar secret: whether a value is, or may hold, a password: no error shows it.
-    """
-
-    name: str
-    default: Any
-    expected: str
-    check: Callable[[Any], bool]
-    meaning: str
-    secret: bool = False
-
+__all__ = ["SETTINGS", "Setting"]
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -226,16 +209,6 @@ SETTINGS: tuple[Setting, ...] = (
         "is not the scheme's own is part of the name.",
     ),
     Setting(
-        "NOTIFY_BROKER_URL",
-        None,
-        "an address that begins with amqp://, amqps://, redis://, rediss://, postgresql:// or memory://,"
-        " or 'database', or None",
-        is_broker_url,
-        "Which broker tells other processes that there is news, and takes letters to queues; ``'database'`` is the"
-        " application's own PostgreSQL. With None every page sees news with its next poll.",
-        secret=True,
-    ),
-    Setting(
         "NOTIFY_SCHEDULER",
         False,
         "True or False",
@@ -250,4 +223,5 @@ SETTINGS: tuple[Setting, ...] = (
         "Set it when you run the migrations that ship with Flask-Notify beside your own. It "
         "declares their version table, so that ``flask db migrate`` leaves it alone.",
     ),
+    *REACHING,
 )

@@ -52,8 +52,8 @@ def of_engine(engine: Engine, timeout: float = TIMEOUT) -> PostgreSQL:
     def open_one() -> psycopg.Connection:
         # A pool for this one connection: what the engine was told about connecting is kept there.
         fairy = engine.pool.recreate().connect()
-        fairy.detach()
         connection = cast(psycopg.Connection, fairy.driver_connection)
+        fairy.detach()
         connection.rollback()
         connection.autocommit = True
         return connection

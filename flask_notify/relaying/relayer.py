@@ -50,7 +50,7 @@ class Relayer:
         self._expiry = settings.relay_expiry
         self._broker: Broker | None = None
         self._used_at = 0.0
-        self._confirmed: Sequence[int] = ()
+        self._confirmed: Sequence[Waiting] = ()
         self._refused: dict[RecipientKey, float] = {}
         self._away_since: float | None = None
         self._again_at = 0.0
@@ -128,7 +128,7 @@ class Relayer:
             self.close()
             raise
         self._used_at = time.monotonic()
-        self._confirmed = [row.id for row in batch]
+        self._confirmed = batch
         return True
 
     def _queue(self, key: RecipientKey) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -205,7 +206,7 @@ def test_a_broker_that_is_away_is_logged_once_and_tried_ever_more_seldom(
         clock[0] += 60
         assert one.run(lambda: False) == "relayed 1 message"
 
-    pauses = [after - before for before, after in zip(attempts, attempts[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(attempts)]
     assert pauses[0] <= 2
     assert 30 <= min(pauses[6:]) <= max(pauses) <= 61
     assert len(set(pauses[6:])) > 1  # not all alike

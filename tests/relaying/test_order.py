@@ -136,6 +136,7 @@ def test_users_are_deleted_while_their_messages_are_relayed(site: Site, monkeypa
             site.notify.send(f"m{number}", to=[site.user(key) for key in keys])
             site.db.session.commit()
     desks = [Desk(), Desk()]
+    desks[1].queues = desks[0].queues  # it is one broker
 
     def work(number: int, meet: Callable[[], None]) -> None:
         meet()
@@ -150,8 +151,8 @@ def test_users_are_deleted_while_their_messages_are_relayed(site: Site, monkeypa
 
     assert said(site) == []
     for key in keys:
-        for desk in desks:
-            assert desk.texts(key) == [f"m{number}" for number in range(10)][: len(desk.texts(key))]
+        texts = desks[0].first_texts(key)
+        assert texts == [f"m{number}" for number in range(len(texts))]
 
 
 @pytest.mark.slow

@@ -69,7 +69,17 @@ class Settings:
         self.relay_queues: bool = config["NOTIFY_RELAY_QUEUES"]
         self.relay_queue_prefix: str = config["NOTIFY_RELAY_QUEUE_PREFIX"]
         self.relay_expiry: float = config["NOTIFY_RELAY_EXPIRY"]
+        self.vapid_private_key: str | None = config["NOTIFY_VAPID_PRIVATE_KEY"]
+        self.vapid_subject: str | None = config["NOTIFY_VAPID_SUBJECT"]
+        self.push_hosts: frozenset[str] = frozenset(host.lower() for host in config["NOTIFY_PUSH_HOSTS"])
+        self.push_ttl: float = config["NOTIFY_PUSH_TTL"]
+        self.push_timeout: float = config["NOTIFY_PUSH_TIMEOUT"]
+        self.stream_url: str | None = config["NOTIFY_STREAM_URL"]
+        self.stream_origins: frozenset[str] = frozenset(origin.lower() for origin in config["NOTIFY_STREAM_ORIGINS"])
+        self.stream_poll_interval: float = config["NOTIFY_STREAM_POLL_INTERVAL"]
+        self.stream_limit: int = config["NOTIFY_STREAM_LIMIT"]
         self.scheduler: bool = config["NOTIFY_SCHEDULER"]
+        self.hint_ttl: float = config["NOTIFY_HINT_TTL"]
         self.shipped_migrations: bool = config["NOTIFY_SHIPPED_MIGRATIONS"]
 
 

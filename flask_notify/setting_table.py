@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
+from .reaching_settings import REACHING
 from .setting_values import (
+    Setting,
     is_base_url,
     is_count,
-    is_expiry,
     is_flag,
     is_hosts,
     is_number_at_least_0,
     is_positive,
     is_positive_or_none,
     is_prefix,
-    is_queue_prefix,
     is_text,
     is_text_or_none,
     is_time_of_day,
@@ -24,17 +20,7 @@ from .setting_values import (
     is_weekday,
 )
 
-
-@dataclass(frozen=True)
-class Setting:
-    """One key of ``app.config``: its default, what a right value is, and its meaning."""
-
-    name: str
-    default: Any
-    expected: str
-    check: Callable[[Any], bool]
-    meaning: str
-
+__all__ = ["SETTINGS", "Setting"]
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -222,29 +208,6 @@ SETTINGS: tuple[Setting, ...] = (
         "is not the scheme's own is part of the name.",
     ),
     Setting(
-        "NOTIFY_RELAY_QUEUES",
-        False,
-        "True or False",
-        is_flag,
-        "Whether each message goes to its recipient's durable queue of the broker, too, for other programs "
-        "to show. It needs ``NOTIFY_BROKER_URL``, ``NOTIFY_BASE_URL`` and the scheduler.",
-    ),
-    Setting(
-        "NOTIFY_RELAY_QUEUE_PREFIX",
-        "_notifs_",
-        "a text of 1 to 100 printable characters that does not begin with 'amq.'",
-        is_queue_prefix,
-        "What the name of each recipient's queue begins with; the recipient's key follows.",
-    ),
-    Setting(
-        "NOTIFY_RELAY_EXPIRY",
-        7 * 24 * 3600,
-        "a number of seconds from 1 to 4294967",
-        is_expiry,
-        "Seconds for which a message waits in a queue that nobody reads. Then the broker drops it; it stays in the "
-        "inbox.",
-    ),
-    Setting(
         "NOTIFY_SCHEDULER",
         False,
         "True or False",
@@ -259,4 +222,5 @@ SETTINGS: tuple[Setting, ...] = (
         "Set it when you run the migrations that ship with Flask-Notify beside your own. It "
         "declares their version table, so that ``flask db migrate`` leaves it alone.",
     ),
+    *REACHING,
 )

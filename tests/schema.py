@@ -20,6 +20,9 @@ OURS = (
     "notify_fanout_recipient",
     "notify_lease",
     "notify_relay",
+    "notify_push_subscription",
+    "notify_push",
+    "notify_push_preference",
 )
 
 

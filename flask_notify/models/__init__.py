@@ -16,6 +16,7 @@ from ..errors import ConfigurationError, WrittenByHand
 from .columns import ID_TYPE, MAX_NAME, RecipientKey
 from .live import InboxColumns, NotificationColumns
 from .moving import FanoutColumns, FanoutRecipientColumns, LeaseColumns, MailColumns, RelayColumns
+from .pushing import PushColumns, PushPreferenceColumns, PushSubscriptionColumns
 from .reading import BlockColumns, MessageColumns, PreferenceColumns, WatchColumns
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ __all__ = [
     "Models",
     "NotificationColumns",
     "PreferenceColumns",
+    "PushColumns",
+    "PushPreferenceColumns",
+    "PushSubscriptionColumns",
     "RecipientKey",
     "RelayColumns",
     "WatchColumns",
@@ -71,6 +75,9 @@ class Models:
     FanoutRecipient: type[FanoutRecipientColumns]
     Lease: type[LeaseColumns]
     Relay: type[RelayColumns]
+    PushSubscription: type[PushSubscriptionColumns]
+    Push: type[PushColumns]
+    PushPreference: type[PushPreferenceColumns]
     clock: Callable[[], float] = time.time
 
     inbox = _TableOf("Inbox")
@@ -84,12 +91,16 @@ class Models:
     fanout_recipient = _TableOf("FanoutRecipient")
     lease = _TableOf("Lease")
     relay = _TableOf("Relay")
+    push_subscription = _TableOf("PushSubscription")
+    push = _TableOf("Push")
+    push_preference = _TableOf("PushPreference")
 
     @property
     def tables(self) -> list[Table]:
         """All of them, each before those that refer to it."""
         ours = {self.inbox, self.notification, self.message, self.preference, self.block, self.watch}
         ours |= {self.mail, self.fanout, self.fanout_recipient, self.lease, self.relay}
+        ours |= {self.push_subscription, self.push, self.push_preference}
         return [table for table in self.user_table.metadata.sorted_tables if table in ours]
 
     @property
@@ -160,6 +171,13 @@ def build(db: SQLAlchemy, user_mapper: Mapper[Any]) -> Models:
         ),
         Lease=mapping.map("NotifyLease", LeaseColumns),
         Relay=mapping.map("NotifyRelay", RelayColumns, recipient_id=mapping.key(inbox)),
+        PushSubscription=mapping.map(
+            "NotifyPushSubscription", PushSubscriptionColumns, recipient_id=mapping.key(inbox)
+        ),
+        Push=mapping.map("NotifyPush", PushColumns, recipient_id=mapping.key(inbox)),
+        PushPreference=mapping.map(
+            "NotifyPushPreference", PushPreferenceColumns, recipient_id=mapping.key(inbox, primary_key=True)
+        ),
     )
 
 

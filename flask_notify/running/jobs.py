@@ -14,6 +14,8 @@ from ..mailing.transport import FlaskMailTransport, Transport
 from ..messages import fanout
 from ..messages.message_types import Registry
 from ..models import Models
+from ..pushing.keys import vapid_of
+from ..pushing.sender import Sender
 from ..relaying.relayer import Relayer
 from . import expiry
 
@@ -33,6 +35,7 @@ class Work:
     transport: Transport = field(init=False)
     relayer: Relayer = field(init=False)
     _mail_problem: str | None = field(default=None, init=False)
+    _sender: Sender | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.transport = FlaskMailTransport(self.app, self.settings.mail_timeout)
@@ -41,6 +44,14 @@ class Work:
     def close(self) -> None:
         """Give up connections, once no job runs any more."""
         self.relayer.close()
+
+    @property
+    def push_sender(self) -> Sender | None:
+        """What sends pushes, the same each time; None where the application has no Web Push."""
+        vapid = vapid_of(self.settings, self.app.config) if self._sender is None else None
+        if vapid is not None:
+            self._sender = Sender(self.models, self.settings, self.types, vapid)
+        return self._sender
 
     def is_news(self, problem: str | None) -> bool:
         """Return whether the mail has another problem than at the last time: nobody reads the same line all day."""
@@ -85,6 +96,13 @@ def send_mail(work: Work) -> str | None:
     return str(summary) if summary.outcomes or (summary.problem and news) else None
 
 
+def send_pushes(work: Work) -> str | None:
+    """Send all pushes that are due."""
+    sender = work.push_sender
+    outcomes = None if sender is None else sender.run_once(work.stop)
+    return f"pushes: {told(outcomes)}" if outcomes else None
+
+
 def remove_old(work: Work) -> str | None:
     """Remove what has expired."""
     removed: Counter[str] = Counter()
@@ -97,6 +115,7 @@ JOBS: tuple[Job, ...] = (
     Job("fan-out", 1, move_fanouts),
     Job("relay", 1, relay, alone=True),
     Job("mail", 5, send_mail),
+    Job("push", 1, send_pushes),
     Job("expiry", 3600, remove_old, alone=True),
 )
 

@@ -10,17 +10,42 @@ from . import (
     buttons,
     components,
     csrf,
+    desktop,
     marking,
     messages,
     preferences,
     private_messages,
+    stream_token,
     templating,
     unsubscribe,
     watches,
 )
 from .poll import poll
 
-_RESOURCES = (actions, csrf, messages, marking, private_messages, all_messages, preferences, unsubscribe, watches)
+_RESOURCES = (
+    actions,
+    csrf,
+    messages,
+    marking,
+    private_messages,
+    all_messages,
+    preferences,
+    stream_token,
+    unsubscribe,
+    watches,
+)
+_RESOURCES = (
+    actions,
+    csrf,
+    messages,
+    marking,
+    private_messages,
+    all_messages,
+    preferences,
+    unsubscribe,
+    watches,
+    desktop,
+)
 
 TEMPLATE_HELPERS = (
     buttons.action_button,
@@ -30,6 +55,9 @@ TEMPLATE_HELPERS = (
     buttons.obj2html,
     components.notify_inbox,
     components.notify_inbox_widget,
+    desktop.notify_desktop_button,
+    desktop.notify_desktop_script,
+    desktop.notify_test_button,
     templating.notify_badge,
     templating.notify_progress,
     templating.notify_script,

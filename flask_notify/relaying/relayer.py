@@ -15,8 +15,10 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from .. import brokers
 from ..brokers.base import Broker, BrokerUnavailable, Letter, LetterRefused
@@ -33,6 +35,9 @@ REFUSED_FOR = 300.0
 
 IDLE = 30.0
 """Seconds without a message after which the connection is given up."""
+
+_ATTEMPTS = 20
+"""How often what was confirmed is deleted anew, because MariaDB has let somebody else go first."""
 
 _log = logging.getLogger("flask_notify")
 
@@ -67,8 +72,8 @@ class Relayer:
         :param stop: asked between two batches.
         :raises BrokerUnavailable: if the broker cannot be reached. What waits goes on waiting.
         """
-        # What was confirmed when the database failed need not be repeated.
-        self._remove_confirmed()
+        if self._confirmed:  # when the database failed: it need not be repeated
+            self._remove_confirmed()
         while not stop():
             batch = self._next()
             if not batch:
@@ -135,10 +140,16 @@ class Relayer:
         return f"{self._prefix}{key}"
 
     def _remove_confirmed(self) -> None:
-        if self._confirmed:
-            with self._engine.begin() as connection:
-                waiting.remove(connection, self._models, self._confirmed)
-            self._confirmed = ()
+        for attempt in count(1):
+            try:
+                with self._engine.begin() as connection:
+                    waiting.remove(connection, self._models, self._confirmed)
+            except OperationalError as error:
+                if attempt == _ATTEMPTS or not waiting.is_deadlock(error):
+                    raise
+            else:
+                self._confirmed = ()
+                return
 
     def _is_away(self, error: BrokerUnavailable) -> None:
         self._attempts += 1

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, any_, delete, func, literal_column, select
+from sqlalchemy.exc import OperationalError
 
 from .. import inbox
 from ..durability import without_waiting
@@ -76,7 +77,8 @@ def _remove_postgresql(connection: Connection, models: Models, rows: Sequence[Wa
 
 def _remove_mariadb(connection: Connection, models: Models, rows: Sequence[Waiting]) -> None:
     # Who deletes a user locks the inbox, then the rows by another index than we do, and would deadlock
-    # with us. A small table would be scanned, and a scan waits for rows that others are inserting.
+    # with us. They may do so over the inbox itself; then we have written nothing yet, and are the one
+    # whom MariaDB lets try again, and not they. A small table would be scanned, and a scan waits for rows that others are inserting.
     key = models.inbox.c.recipient_id
     recipients = key.in_({row.recipient_id for row in rows})
     connection.execute(select(key).where(recipients).order_by(key).with_for_update()).all()
@@ -84,6 +86,11 @@ def _remove_mariadb(connection: Connection, models: Models, rows: Sequence[Waiti
     doomed = delete(done).where(done.c.id.in_([row.id for row in rows]))
     # MariaDB takes the hint only where the rows to delete are said to be of an alias.
     connection.execute(doomed.prefix_with("done").with_hint("FORCE INDEX (PRIMARY)"))
+
+
+def is_deadlock(error: OperationalError) -> bool:
+    """Return whether MariaDB has undone a transaction for another's sake."""
+    return bool(error.orig is not None and error.orig.args[:1] == (1213,))
 
 
 _REMOVE = {"postgresql": _remove_postgresql, "mysql": _remove_mariadb, "mariadb": _remove_mariadb}

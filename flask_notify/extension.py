@@ -23,6 +23,8 @@ from .messages.message_types import MessageType, Registry
 from .messages.outgoing import TextFunction
 from .models import Models
 from .news import Carrier
+from .pushing import outbox as push_outbox
+from .pushing.keys import Vapid, vapid_of
 from .running import scheduler
 from .web import unsubscribe
 from .web.blueprint import TEMPLATE_HELPERS, make_blueprint
@@ -44,6 +46,8 @@ class State:
     signer: Signer
     carrier: Carrier | None = None
     """Who carries the news of a commit to other processes; None without a broker."""
+    vapid: Vapid | None = None
+    """What signs pushes, and has the public key for the pages; None without Web Push."""
 
 
 _Type = TypeVar("_Type", bound="type[MessageType]")
@@ -104,7 +108,10 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
             )
         self._db = db or self._db or app.extensions.get("sqlalchemy")
         settings = Settings(app.config)
-        app.extensions["notify"] = State(self, settings, _signer(app, settings))
+        vapid = vapid_of(settings, app.config)
+        if vapid is not None:
+            settings.alongside.append(push_outbox.write)
+        app.extensions["notify"] = State(self, settings, _signer(app, settings), vapid=vapid)
         if self._db is not None and recipient.find_models(self._db) is not None:
             self._check_models()
         if settings.shipped_migrations:

@@ -149,12 +149,14 @@ LAYERS = [
     "web.actions",
     "web.preferences_form",
     "web.preferences",
+    "web.push_subscriptions",
     "web.watches",
     "web.unsubscribe",
     "web.blueprint",
     "cli.base",
     "cli.cursors",
     "cli.emitting",
+    "cli.pushing",
     "cli.reading",
     "cli.checking",
     "cli.running",
@@ -181,6 +183,7 @@ KNOW_THE_REQUEST = {
     "web.answers",
     "web.actions",
     "web.watches",
+    "web.push_subscriptions",
     "web.unsubscribe",
 }
 OF_THE_REQUEST = {"request", "session", "current_user", "login_user", "has_request_context"}

@@ -6,6 +6,7 @@ from .base import notify_cli
 from .checking import doctor, recount
 from .cursors import migrations_path, reset_cursors
 from .emitting import broadcast, drain, send
+from .pushing import vapid
 from .reading import inbox, why
 from .running import digest, expire, run
 
@@ -23,6 +24,7 @@ _COMMANDS = (
     reset_cursors,
     run,
     send,
+    vapid,
     why,
 )
 for command in _COMMANDS:

@@ -14,18 +14,20 @@ from werkzeug.local import LocalProxy
 from . import emission, recipient
 from .actions.declaring import Actions
 from .actions.notifying import ActionMessage
+from .alongside import alongside
 from .cli import notify_cli
 from .config import Settings
 from .errors import ConfigurationError
+from .hints import connecting
+from .hints.process import Hints
 from .logs import log_messages, log_registry
-from .messages import fanout, sending
+from .messages import browser_messages, fanout, sending
 from .messages.message_types import MessageType, Registry
 from .messages.outgoing import TextFunction
 from .models import Models
-from .news import Carrier
-from .pushing import outbox as push_outbox
 from .pushing.keys import Vapid, vapid_of
 from .running import scheduler
+from .stream.tokens import Tokens
 from .web import unsubscribe
 from .web.blueprint import TEMPLATE_HELPERS, make_blueprint
 from .web.fast_poll import CursorReader, FastPoll
@@ -44,8 +46,10 @@ class State:
     notify: Notify
     settings: Settings
     signer: Signer
-    carrier: Carrier | None = None
-    """Who carries the news of a commit to other processes; None without a broker."""
+    carrier: Hints | None = None
+    """Who carries the news of a commit to other processes, and hears theirs; None without a broker."""
+    tokens: Tokens | None = None
+    """Who signs what pages listen to the stream with; None without a stream."""
     vapid: Vapid | None = None
     """What signs pushes, and has the public key for the pages; None without Web Push."""
 
@@ -108,10 +112,9 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
             )
         self._db = db or self._db or app.extensions.get("sqlalchemy")
         settings = Settings(app.config)
-        vapid = vapid_of(settings, app.config)
-        if vapid is not None:
-            settings.alongside.append(push_outbox.write)
-        app.extensions["notify"] = State(self, settings, _signer(app, settings), vapid=vapid)
+        settings.alongside.extend(alongside(settings))
+        carrier, vapid = connecting.carrier_of(app, settings), vapid_of(settings, app.config)
+        app.extensions["notify"] = State(self, settings, _signer(app, settings), carrier, vapid=vapid)
         if self._db is not None and recipient.find_models(self._db) is not None:
             self._check_models()
         if settings.shipped_migrations:
@@ -229,6 +232,15 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
         """
         return fanout.broadcast(self.models, self._settings, self.message_types, name, data, expires_in=expires_in)
 
+    def send_browser_message_for_all_users(self, subject: str, body: str | None = None, url: str | None = None) -> int:
+        """Show every user's open pages a message, at the caller's commit (Lino's name).
+
+        See :meth:`.RecipientMixin.send_browser_message` for the parameters.
+
+        :return: how many users there are.
+        """
+        return browser_messages.send_to_all(self.models, self._settings, self.message_types, subject, body, url)
+
     def drain(self) -> int:
         """Move all that was emitted to many and waits; return how many recipients were moved.
 
@@ -270,13 +282,16 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
         # Keys may be set after init_app, as Flask itself allows.
         state = cast(State, app.extensions["notify"])
         state.signer = _signer(app, settings)
+        state.tokens = Tokens.of(app) if settings.stream_url else None
         with app.app_context():
             engine = self.db.engines[self.models.bind_key]
         if settings.scheduler:
             scheduler.start_in_process(app)
         if not settings.fast_poll or not app.secret_key or not CursorReader.serves(engine):
             return None
-        return CursorReader(engine, self.models, state.signer, settings.poll_interval)
+        if state.carrier is not None:
+            state.carrier.listen()
+        return CursorReader(engine, self.models, state.signer, settings.poll_interval, state.carrier, state.tokens)
 
     def _check_models(self) -> None:
         recipient.check_collisions(self.models.user_mapper.class_)

@@ -18,7 +18,7 @@ from . import emission, inbox, models
 from .config import DEFAULTS, Settings
 from .errors import ConfigurationError
 from .live import notifications
-from .messages import mailbox, preferences, seen, targets
+from .messages import browser_messages, mailbox, preferences, seen, targets
 from .messages.message_types import Registry, unwrapped
 from .messages.outgoing import key_of_user
 from .pushing.preferences import OpinionChange, check_opinion
@@ -79,6 +79,24 @@ class RecipientMixin:
         if name == notifications.UNREAD_COUNT:
             _warn_of_count()
         return notifications.remove(mine, self, name)
+
+    def send_browser_message(
+        self, subject: str, body: str | None = None, url: str | None = None
+    ) -> models.NotificationColumns:
+        """Show the user's open pages a message, at the commit; it is kept nowhere (Lino's name).
+
+        The page that is looked at shows it as a toast. If none is, and the user has switched them on, it is a
+        desktop notification. A later one takes the place of one that a page has not asked for yet: send what
+        must not be missed by :meth:`.Notify.send`.
+
+        :param subject: 1 to 200 characters, in one line.
+        :param body: more text, or None.
+        :param url: where a click leads to, http(s) or a path of this site, or None.
+        :raises InvalidMessage: if it is not that.
+        :raises InvalidPayload: if it is longer than ``NOTIFY_MAX_PAYLOAD``.
+        """
+        settings = current_app.extensions["notify"].settings
+        return browser_messages.send(models_of(self), settings, self, subject, body, url)
 
     @property
     def notifications(self) -> list[models.NotificationColumns]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
+from .reaching_settings import REACHING
 from .setting_values import (
+    Setting,
     is_base_url,
     is_count,
     is_flag,
@@ -15,37 +13,14 @@ from .setting_values import (
     is_positive,
     is_positive_or_none,
     is_prefix,
-    is_push_hosts,
     is_text,
     is_text_or_none,
     is_time_of_day,
     is_timezone,
-    is_vapid_key,
-    is_vapid_subject,
     is_weekday,
 )
 
-
-@dataclass(frozen=True)
-class Setting:
-    """One key of ``app.config``: its default, what a right value is, and its meaning."""
-
-    name: str
-    default: Any
-    expected: str
-    check: Callable[[Any], bool]
-    meaning: str
-
-
-PUSH_HOSTS = (
-    "fcm.googleapis.com",  # Chrome, and most that are made of Chromium
-    "updates.push.services.mozilla.com",  # Firefox
-    "*.push.services.mozilla.com",
-    "*.notify.windows.com",  # Edge
-    "*.push.apple.com",  # Safari
-)
-"""The push services of the browsers, as their makers name them for firewalls: Mozilla's autopush, Firebase Cloud
-Messaging, WNS (Microsoft's "allowed hosts") and Apple's "Sending web push notifications"."""
+__all__ = ["SETTINGS", "Setting"]
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -233,45 +208,6 @@ SETTINGS: tuple[Setting, ...] = (
         "is not the scheme's own is part of the name.",
     ),
     Setting(
-        "NOTIFY_VAPID_PRIVATE_KEY",
-        None,
-        "the private key that `flask notify vapid` prints, or None",
-        is_vapid_key,
-        "With what the application proves to the push services that it is the one to which a browser has subscribed "
-        "(RFC 8292); None: no Web Push. It is a secret, and should stay: with another, every browser has to "
-        "subscribe again.",
-    ),
-    Setting(
-        "NOTIFY_VAPID_SUBJECT",
-        None,
-        "an address like 'mailto:admin@example.org' or 'https://example.org', or None",
-        is_vapid_subject,
-        "Where the operators of a push service reach you; None is the address of the mails' sender, or "
-        "``NOTIFY_BASE_URL`` if that is https.",
-    ),
-    Setting(
-        "NOTIFY_PUSH_HOSTS",
-        PUSH_HOSTS,
-        "a tuple of host names like ('fcm.googleapis.com', '*.push.apple.com', 'push.example.org:8443')",
-        is_push_hosts,
-        "The push services to which pushes are sent, always by https: a browser names its own, and so could anybody. "
-        "``*.`` stands for all hosts below a name. A port other than 443 is part of the name.",
-    ),
-    Setting(
-        "NOTIFY_PUSH_TTL",
-        24 * 3600,
-        "a positive number of seconds",
-        is_positive,
-        "Seconds after which a push that did not reach the browser is not worth showing any more.",
-    ),
-    Setting(
-        "NOTIFY_PUSH_TIMEOUT",
-        10,
-        "a positive number of seconds",
-        is_positive,
-        "Seconds that a push service may take over one push.",
-    ),
-    Setting(
         "NOTIFY_SCHEDULER",
         False,
         "True or False",
@@ -286,4 +222,5 @@ SETTINGS: tuple[Setting, ...] = (
         "Set it when you run the migrations that ship with Flask-Notify beside your own. It "
         "declares their version table, so that ``flask db migrate`` leaves it alone.",
     ),
+    *REACHING,
 )

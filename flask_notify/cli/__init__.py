@@ -8,7 +8,8 @@ from .cursors import migrations_path, reset_cursors
 from .emitting import broadcast, drain, send
 from .pushing import vapid
 from .reading import inbox, why
-from .running import digest, expire, run
+from .running import digest, expire, relay, run
+from .streaming import stream
 
 __all__ = ["notify_cli"]
 
@@ -21,9 +22,11 @@ _COMMANDS = (
     inbox,
     migrations_path,
     recount,
+    relay,
     reset_cursors,
     run,
     send,
+    stream,
     vapid,
     why,
 )

@@ -17,6 +17,7 @@ from ..errors import InvalidMessage
 from ..local_time import Schedule
 from ..models import Models, RecipientKey
 from ..rules import MailMode
+from . import popups
 from .message_types import Changed, MessageType, Registry, System, Text, encode_data, make_text, unwrapped
 
 TextFunction: TypeAlias = "Callable[[Any, MailMode], tuple[str, str | None] | None]"
@@ -137,7 +138,7 @@ def outgoing(
         doer_id=sender_id if doer is None else key_of_user(models, doer),
         target_type=target_type,
         target_id=target_id,
-        alongside=tuple(settings.alongside),
+        alongside=_alongside(settings, content),
     )
 
 
@@ -179,8 +180,13 @@ def load(models: Models, settings: Settings, types: Registry, text: str, session
     if isinstance(content, Changed):
         content.texts = {key: Text(**text) for key, text in stored["texts"].items()}
     data_json = encode_data(content.data, settings.max_payload)
-    target_key, also = (target_type, target_id), tuple(settings.alongside)
+    target_key, also = (target_type, target_id), _alongside(settings, content)
     return Outgoing(content, None, schedule_of(settings), data_json, sender_id, doer_id, *target_key, also)
+
+
+def _alongside(settings: Settings, content: MessageType) -> tuple[Alongside, ...]:
+    also = tuple(settings.alongside)
+    return (*also, popups.write) if popups.asked_by(content) else also
 
 
 def schedule_of(settings: Settings) -> Schedule:

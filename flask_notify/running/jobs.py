@@ -15,6 +15,7 @@ from ..messages import fanout
 from ..messages.message_types import Registry
 from ..models import Models
 from ..pushing.sender import Sender
+from ..relaying.relayer import Relayer
 from . import expiry
 
 
@@ -31,11 +32,17 @@ class Work:
     types: Registry
     stop: Callable[[], bool]
     transport: Transport = field(init=False)
+    relayer: Relayer = field(init=False)
     _mail_problem: str | None = field(default=None, init=False)
     _sender: Sender | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.transport = FlaskMailTransport(self.app, self.settings.mail_timeout)
+        self.relayer = Relayer.of(self.models, self.settings)
+
+    def close(self) -> None:
+        """Give up connections, once no job runs any more."""
+        self.relayer.close()
 
     @property
     def push_sender(self) -> Sender | None:
@@ -73,6 +80,11 @@ def move_fanouts(work: Work) -> str | None:
     return f"moved {_count(moved, 'recipient')}" if moved else None
 
 
+def relay(work: Work) -> str | None:
+    """Take messages to the queues of the broker."""
+    return work.relayer.run(work.stop) if work.settings.relay_queues else None
+
+
 def send_mail(work: Work) -> str | None:
     """Send all mail that is due."""
     if work.settings.base_url is None:
@@ -100,6 +112,7 @@ def remove_old(work: Work) -> str | None:
 
 JOBS: tuple[Job, ...] = (
     Job("fan-out", 1, move_fanouts),
+    Job("relay", 1, relay, alone=True),
     Job("mail", 5, send_mail),
     Job("push", 1, send_pushes),
     Job("expiry", 3600, remove_old, alone=True),

@@ -15,6 +15,7 @@ from . import (
     messages,
     preferences,
     private_messages,
+    push_subscriptions,
     stream_token,
     templating,
     unsubscribe,
@@ -30,21 +31,11 @@ _RESOURCES = (
     private_messages,
     all_messages,
     preferences,
+    desktop,
+    push_subscriptions,
     stream_token,
     unsubscribe,
     watches,
-)
-_RESOURCES = (
-    actions,
-    csrf,
-    messages,
-    marking,
-    private_messages,
-    all_messages,
-    preferences,
-    unsubscribe,
-    watches,
-    desktop,
 )
 
 TEMPLATE_HELPERS = (

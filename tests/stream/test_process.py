@@ -109,9 +109,7 @@ def test_nothing_that_is_logged_shows_a_token(start: Start, redis: Redis, listen
 
 
 def test_only_pages_of_the_site_may_listen(start: Start, redis: Redis) -> None:
-    process = start(
-        redis.url, NOTIFY_BASE_URL=f"{SITE}/forum", NOTIFY_STREAM_ORIGINS=["https://APP.example.org:8443"]
-    )
+    process = start(redis.url, NOTIFY_BASE_URL=f"{SITE}/forum", NOTIFY_STREAM_ORIGINS=["https://APP.example.org:8443"])
     good = [SITE, "https://app.example.org:8443"]
     bad = [f"{SITE}.evil.example", "http://example.org", "https://evil.example", "null", "https://["]
 
@@ -138,9 +136,7 @@ def test_there_is_nothing_else(shared: Process) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 405")
 
 
-def test_the_broker_goes_away_and_comes_back(
-    start: Start, listen: Listen, redis: Redis, hint: Hints
-) -> None:
+def test_the_broker_goes_away_and_comes_back(start: Start, listen: Listen, redis: Redis, hint: Hints) -> None:
     process = start(redis.url)
     page = listen(process, 7)
     assert (health := Listener(process, None, "/stream/health")).status == 200
@@ -229,7 +225,7 @@ def test_it_listens_at_a_socket_that_is_handed_over(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    "settings,told",
     [
         ({"NOTIFY_STREAM_URL": None}, "NOTIFY_STREAM_URL must say where pages reach the stream, got None"),
         ({"NOTIFY_BROKER_URL": None}, "The stream is told of news by a broker, got none. Set NOTIFY_BROKER_URL"),

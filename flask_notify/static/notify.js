@@ -6,6 +6,7 @@
  * @typedef {{data: any, timestamp: number, removed: boolean, deadline: number}} Value
  * @typedef {{items: Item[], from: number, whole: boolean, back: boolean, lead: boolean, interval: number, at: number}} News
  * @typedef {(element: HTMLElement, value: Value) => void} Painter
+ * @typedef {{pace: number, lead(leads: boolean): void, told(headers: Headers): void}} Bell `pace`: milliseconds, or 0: it is away
  */
 
 const MINUTE = 60_000;
@@ -15,6 +16,9 @@ let url = "", user = "", key = "", since = 0, interval = MINUTE / 6;
 let halted = "off"; // or "session": it is over, and asked about when the page is looked at
 let leading = false, failures = 0, wait = 0, notBefore = 0, last = 0;
 let whole = false; // the next poll asks for the whole state
+let rung = false; // there may be news that the poll under way was answered without
+/** @type {Bell | undefined} */
+let bell;
 /** @type {AbortController | undefined} */
 let seat;
 /** @type {AbortController | undefined} */
@@ -65,6 +69,24 @@ export function refresh() {
   followBadge();
 }
 
+/** Gives this page a doorbell: notify-stream.js, where the page names a stream. @param {Bell} it */
+export function useBell(it) {
+  bell = it;
+  bell.lead(leading);
+}
+
+/** The doorbell: there may be news. What failed is asked again anyway, and not the sooner for this. */
+export function ring() {
+  rung = true;
+  if (!flight && !failures) tick();
+}
+
+/** The bell is away. All pages hear that at once, and spread out. */
+export function repace() {
+  last = Math.max(last, now() - Math.random() * interval);
+  schedule();
+}
+
 async function poll() {
   overdue = clear(overdue);
   if (flight || halted === "off") return;
@@ -73,9 +95,11 @@ async function poll() {
   const mine = (flight = new AbortController());
   const alarm = later(() => mine.abort(), MINUTE / 2);
   const from = whole ? 0 : since;
+  const headers = { Accept: "application/json", ...(bell && { "X-Notify-Stream": rung ? "rung" : "1" }) };
+  rung = false;
   try {
     const query = (url.includes("?") ? "&since=" : "?since=") + from;
-    const response = await fetch(url + query, { redirect: "manual", headers: { Accept: "application/json" }, signal: mine.signal });
+    const response = await fetch(url + query, { redirect: "manual", headers, signal: mine.signal });
     const items = await response.json().catch(() => null);
     if (flight === mine) settle(response, items, from);
   } catch {
@@ -88,6 +112,7 @@ async function poll() {
   for (const message of backlog.splice(0)) hear(message);
   if (whole) catchUp();
   schedule();
+  if (rung) ring();
 }
 
 /** @param {Response} response @param {Item[]} items @param {number} from */
@@ -112,6 +137,7 @@ function accept(headers, items, from) {
   if (!seat) queue();
   channel?.postMessage(news);
   take(news);
+  bell?.told(headers);
 }
 
 function backOff(told = 0) {
@@ -124,7 +150,7 @@ function backOff(told = 0) {
 function schedule() {
   clear(timer);
   if (!leading || flight) return;
-  const pace = visible() ? interval : Math.max(interval, MINUTE);
+  const pace = bell?.pace || (visible() ? interval : Math.max(interval, MINUTE));
   timer = later(tick, Math.max(last + (failures ? wait : pace), notBefore) - now());
 }
 
@@ -142,27 +168,34 @@ function leave() {
   flight?.abort();
   channel?.close();
   seat = flight = channel = undefined;
-  leading = false;
+  lead(false);
+  rung = false;
   backlog = [];
   overdue = clear(timer, overdue);
+}
+
+/** @param {boolean} leads */
+function lead(leads) {
+  leading = leads;
+  bell?.lead(leads);
 }
 
 /** Listens, and queues for the lead among the visible or the hidden pages. */
 function queue() {
   seat?.abort();
   const { signal } = (seat = new AbortController());
-  const lead = () => {
-    leading = true;
+  const first = () => {
+    lead(true);
     schedule();
     return new Promise((resolve) => signal.addEventListener("abort", resolve));
   };
-  leading = false;
+  lead(false);
   clear(timer);
-  if (!shared()) return lead();
+  if (!shared()) return first();
   channel ??= new BroadcastChannel(key);
   channel.onmessage = hear;
   // Where locks are forbidden, every page leads.
-  navigator.locks.request(key + (visible() ? "" : ":hidden"), { signal }, lead).catch(() => signal.aborted || lead());
+  navigator.locks.request(key + (visible() ? "" : ":hidden"), { signal }, first).catch(() => signal.aborted || first());
 }
 
 /** @param {MessageEvent<News>} message */

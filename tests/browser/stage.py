@@ -48,6 +48,8 @@ class Poll(NamedTuple):
     ticket: str | None
     status: int
     at: float
+    stream: str | None
+    """Why a page with a doorbell asked: because it was ``rung``, or for another reason."""
 
 
 class Front:
@@ -115,4 +117,4 @@ class Front:
     def _poll(self, environ: WSGIEnvironment, status: int) -> Poll:
         page = parse_qs(urlsplit(environ.get("HTTP_REFERER", "")).query)
         since = float(parse_qs(environ["QUERY_STRING"])["since"][0])
-        return Poll(page.get("tab", [""])[0], since, environ.get("HTTP_IF_NONE_MATCH"), status, self.clock())
+        return Poll(page.get("tab", [""])[0], since, environ.get("HTTP_IF_NONE_MATCH"), status, self.clock(), environ.get("HTTP_X_NOTIFY_STREAM"))

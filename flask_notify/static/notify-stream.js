@@ -56,7 +56,7 @@ function attend() {
 function connect() {
   retry = clear(retry);
   if (next || !tag || !wanted()) return;
-  if (!token || Math.abs(Date.now() - minted) > LIFE / 2) return notify?.ring(); // told() follows
+  if (!token || Math.abs(Date.now() - minted) > LIFE / 2) return notify?.ring(false); // told() follows
   const url = tag.dataset.notifyStream ?? "";
   const source = new EventSource(`${url}${url.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`);
   // What stands between may keep back what it does not know to be a stream.

@@ -12,13 +12,15 @@
 const MINUTE = 60_000;
 /** @type {Map<string, Value>} */
 const values = new Map();
-let url = "", user = "", key = "", since = 0, interval = MINUTE / 6;
+let url = "", user = "", key = "", stream = "", since = 0, interval = MINUTE / 6;
 let halted = "off"; // or "session": it is over, and asked about when the page is looked at
 let leading = false, failures = 0, wait = 0, notBefore = 0, last = 0;
 let whole = false; // the next poll asks for the whole state
 let rung = false; // there may be news that the poll under way was answered without
 /** @type {Bell | undefined} */
 let bell;
+/** @type {Headers | undefined} */
+let answer;
 /** @type {AbortController | undefined} */
 let seat;
 /** @type {AbortController | undefined} */
@@ -38,6 +40,7 @@ export function start() {
   if (!tag || url) return;
   url = tag.dataset.notifyUrl;
   user = tag.dataset.notifyUser;
+  stream = tag.dataset.notifyStream;
   key = `notify:${url}:${user}`;
   since = Number(tag.dataset.notifySince) || 0;
   interval = milliseconds(tag.dataset.notifyInterval) || interval;
@@ -72,12 +75,13 @@ export function refresh() {
 /** Gives this page a doorbell: notify-stream.js, where the page names a stream. @param {Bell} it */
 export function useBell(it) {
   bell = it;
-  bell.lead(leading);
+  it.lead(leading);
+  if (answer) it.told(answer);
 }
 
-/** The doorbell: there may be news. What failed is asked again anyway, and not the sooner for this. */
-export function ring() {
-  rung = true;
+/** Asks at once, and again if there may be `news` of which a poll under way does not know. A server in trouble is not asked the sooner. */
+export function ring(news = true) {
+  rung ||= news;
   if (!flight && !failures) tick();
 }
 
@@ -95,7 +99,7 @@ async function poll() {
   const mine = (flight = new AbortController());
   const alarm = later(() => mine.abort(), MINUTE / 2);
   const from = whole ? 0 : since;
-  const headers = { Accept: "application/json", ...(bell && { "X-Notify-Stream": rung ? "rung" : "1" }) };
+  const headers = { Accept: "application/json", ...(stream && { "X-Notify-Stream": rung ? "rung" : "1" }) };
   rung = false;
   try {
     const query = (url.includes("?") ? "&since=" : "?since=") + from;
@@ -137,6 +141,7 @@ function accept(headers, items, from) {
   if (!seat) queue();
   channel?.postMessage(news);
   take(news);
+  answer = headers;
   bell?.told(headers);
 }
 

@@ -59,7 +59,12 @@ class Settings:
         self.mail_attempts: int = config["NOTIFY_MAIL_ATTEMPTS"]
         self.unsubscribe_key: str | None = config["NOTIFY_UNSUBSCRIBE_KEY"]
         self.action_hosts: frozenset[str] = frozenset(host.lower() for host in config["NOTIFY_ACTION_HOSTS"])
+        self.stream_url: str | None = config["NOTIFY_STREAM_URL"]
+        self.stream_origins: frozenset[str] = frozenset(origin.lower() for origin in config["NOTIFY_STREAM_ORIGINS"])
+        self.stream_poll_interval: float = config["NOTIFY_STREAM_POLL_INTERVAL"]
+        self.stream_limit: int = config["NOTIFY_STREAM_LIMIT"]
         self.scheduler: bool = config["NOTIFY_SCHEDULER"]
+        self.hint_ttl: float = config["NOTIFY_HINT_TTL"]
         self.shipped_migrations: bool = config["NOTIFY_SHIPPED_MIGRATIONS"]
 
 

@@ -8,13 +8,16 @@ from typing import Any
 
 from .setting_values import (
     is_base_url,
+    is_below_a_minute,
     is_count,
     is_flag,
     is_hosts,
     is_number_at_least_0,
+    is_origins,
     is_positive,
     is_positive_or_none,
     is_prefix,
+    is_stream_url,
     is_text,
     is_text_or_none,
     is_time_of_day,
@@ -220,11 +223,48 @@ SETTINGS: tuple[Setting, ...] = (
         "is not the scheme's own is part of the name.",
     ),
     Setting(
+        "NOTIFY_STREAM_URL",
+        None,
+        "a path like '/stream', an absolute http or https address, or None",
+        is_stream_url,
+        "Where pages reach ``flask notify stream``, which rings them when there are news. With None they only poll.",
+    ),
+    Setting(
+        "NOTIFY_STREAM_ORIGINS",
+        (),
+        "a tuple of origins like ('https://example.org', 'http://localhost:5000')",
+        is_origins,
+        "Whose pages may listen, beside those of the stream's own host and of ``NOTIFY_BASE_URL``.",
+    ),
+    Setting(
+        "NOTIFY_STREAM_POLL_INTERVAL",
+        45,
+        "a positive number of seconds, less than 60",
+        is_below_a_minute,
+        "Seconds between two polls of a page while it listens. Each brings the token for the next minute.",
+    ),
+    Setting(
+        "NOTIFY_STREAM_LIMIT",
+        20_000,
+        "a positive whole number",
+        is_count,
+        "Pages that one process of ``flask notify stream`` holds open. Further ones are told to try again, and poll.",
+    ),
+    Setting(
         "NOTIFY_SCHEDULER",
         False,
         "True or False",
         is_flag,
         "Whether the application runs the jobs by itself, in a thread. Otherwise run ``flask notify run`` beside it.",
+    ),
+    Setting(
+        "NOTIFY_HINT_TTL",
+        30,
+        "a number of seconds, at least 0",
+        is_number_at_least_0,
+        "Seconds for which a worker may answer idle polls by the cursor that it has read, while no broker's hint tells "
+        "of news: what a hint that is lost, or a program without the broker, delays news by at most. 0 reads it for "
+        "each poll.",
     ),
     Setting(
         "NOTIFY_SHIPPED_MIGRATIONS",

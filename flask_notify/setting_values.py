@@ -59,6 +59,30 @@ def is_base_url(value: Any) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
 
 
+def is_stream_url(value: Any) -> bool:
+    """Return whether it is a path of the site, the address of another, or None."""
+    if not isinstance(value, str) or not value.startswith("/"):
+        return is_base_url(value)
+    return re.fullmatch(r"/(?:[A-Za-z0-9_.~-]+/?)*", value) is not None
+
+
+def is_origins(value: Any) -> bool:
+    """Return whether it is origins of pages: a scheme and a host, each with or without a port."""
+    if not isinstance(value, (tuple, list, set, frozenset)):
+        return False
+    return all(
+        isinstance(origin, str)
+        and is_hosts([origin.partition("://")[2]])
+        and origin.startswith(("http://", "https://"))
+        for origin in value
+    )
+
+
+def is_below_a_minute(value: Any) -> bool:
+    """Return whether it is a number above 0 and below 60."""
+    return is_positive(value) and value < 60
+
+
 def is_time_of_day(value: Any) -> bool:
     """Return whether it is a time like "08:00"."""
     return isinstance(value, str) and re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value) is not None

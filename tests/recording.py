@@ -26,6 +26,8 @@ def recorded(database: Database, site: Site) -> Iterator[list[str]]:
     """Yield a list that holds the statements of the block when the block has ended."""
     with site.app.app_context():
         engine = site.db.engine
+    # On one that is in use nothing is recorded; and who gives it back afterwards leaves it to nobody.
+    assert engine.pool.checkedout() == 0, "commit or roll back before the statements are recorded"  # type: ignore[attr-defined]
     engine.dispose()  # what is asked when a connection is made is not of interest
     with _RECORDERS[database.name](database, engine) as statements:
         yield statements

@@ -8,6 +8,7 @@ from .cursors import migrations_path, reset_cursors
 from .emitting import broadcast, drain, send
 from .reading import inbox, why
 from .running import digest, expire, run
+from .streaming import stream
 
 __all__ = ["notify_cli"]
 
@@ -23,6 +24,7 @@ _COMMANDS = (
     reset_cursors,
     run,
     send,
+    stream,
     why,
 )
 for command in _COMMANDS:

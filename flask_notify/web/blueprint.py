@@ -14,13 +14,25 @@ from . import (
     messages,
     preferences,
     private_messages,
+    stream_token,
     templating,
     unsubscribe,
     watches,
 )
 from .poll import poll
 
-_RESOURCES = (actions, csrf, messages, marking, private_messages, all_messages, preferences, unsubscribe, watches)
+_RESOURCES = (
+    actions,
+    csrf,
+    messages,
+    marking,
+    private_messages,
+    all_messages,
+    preferences,
+    stream_token,
+    unsubscribe,
+    watches,
+)
 
 TEMPLATE_HELPERS = (
     buttons.action_button,

@@ -264,6 +264,7 @@ def test_selecting_many_takes_few_statements(forum: Forum, database: Database) -
     forum.session.commit()
     action: Any = forum.site.notify.action(type("Look", (Free,), {"target": forum.Thread, "select": "many"}))
     ids = list(forum.session.scalars(select(forum.Thread.id)))
+    forum.session.rollback()
 
     with recorded(database, forum.site) as statements:
         action.run_for(ids, user=None)

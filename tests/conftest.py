@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 REQUIRE_ALL = os.environ.get("REQUIRE") == "all"
 _ROOM = 4 * 2**30
 BROKER_NAMES = ("memory", "redis", "rabbitmq")
+_BROKERS = {"redis": "redis", "rabbitmq": "rabbitmq", "postgresql": "postgresql_database"}
 _MISSING = "is not on this machine: "
 
 
@@ -81,7 +82,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let one process have all tests with RabbitMQ, which takes long to start and much memory."""
-    if _needs_rabbitmq(item):
+    if _needs(item, "rabbitmq"):
         item.add_marker(pytest.mark.xdist_group("rabbitmq"))
 
 
@@ -112,15 +113,16 @@ def _kind(item: pytest.Item) -> str | None:
     return database.split("-", maxsplit=1)[0] if database else None
 
 
-def _needs_rabbitmq(item: pytest.Item) -> bool:
+def _needs(item: pytest.Item, broker: str) -> bool:
     callspec = getattr(item, "callspec", None)
-    broker = callspec.params.get("broker_url") if callspec else None
-    return broker == "rabbitmq" or "rabbitmq" in getattr(item, "fixturenames", ())
+    chosen = callspec.params.get("broker_url") if callspec else None
+    return chosen == broker or _BROKERS[broker] in getattr(item, "fixturenames", ())
 
 
 def _is_slow(item: pytest.Item) -> bool:
     marked = item.get_closest_marker("slow") is not None
-    return marked or "browser" in getattr(item, "fixturenames", ()) or _needs_rabbitmq(item)
+    served = _needs(item, "rabbitmq") or _needs(item, "postgresql")
+    return marked or served or "browser" in getattr(item, "fixturenames", ())
 
 
 def missing(reason: Unavailable) -> NoReturn:
@@ -218,8 +220,19 @@ def broker_url(request: pytest.FixtureRequest) -> str:
     """The address of a broker, of each kind in turn (see the marker `brokers`)."""
     if request.param == "memory":
         return f"memory://{uuid.uuid4()}"
-    server: Redis | RabbitMQ = request.getfixturevalue(request.param)
+    server: Redis | RabbitMQ | Database = request.getfixturevalue(_BROKERS[request.param])
     return server.url
+
+
+@pytest.fixture
+def postgresql_database(databases: Databases, tmp_path: Path) -> Iterator[Database]:
+    """An empty database of PostgreSQL."""
+    with ExitStack() as stack:
+        try:
+            fresh = stack.enter_context(databases.fresh("postgresql", tmp_path))
+        except Unavailable as reason:
+            missing(reason)
+        yield fresh
 
 
 @pytest.fixture

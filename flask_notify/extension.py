@@ -20,10 +20,11 @@ from .errors import ConfigurationError
 from .hints import connecting
 from .hints.process import Hints
 from .logs import log_messages, log_registry
-from .messages import fanout, sending
+from .messages import browser_messages, fanout, sending
 from .messages.message_types import MessageType, Registry
 from .messages.outgoing import TextFunction
 from .models import Models
+from .relaying.envelopes import Envelopes
 from .running import scheduler
 from .stream.tokens import Tokens
 from .web import unsubscribe
@@ -108,6 +109,8 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
             )
         self._db = db or self._db or app.extensions.get("sqlalchemy")
         settings = Settings(app.config)
+        if settings.relay_queues:
+            settings.alongside.append(Envelopes(settings))
         carrier = connecting.carrier_of(app, settings)
         app.extensions["notify"] = State(self, settings, _signer(app, settings), carrier)
         if self._db is not None and recipient.find_models(self._db) is not None:
@@ -155,6 +158,10 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
     Fanout = _Model("Fanout")
     FanoutRecipient = _Model("FanoutRecipient")
     Lease = _Model("Lease")
+    Relay = _Model("Relay")
+    PushSubscription = _Model("PushSubscription")
+    Push = _Model("Push")
+    PushPreference = _Model("PushPreference")
 
     def message_type(self, kind: _Type) -> _Type:
         """Declare a type of messages: ``@notify.message_type`` on a subclass of :class:`.MessageType`.
@@ -222,6 +229,17 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
         :return: how many users there are.
         """
         return fanout.broadcast(self.models, self._settings, self.message_types, name, data, expires_in=expires_in)
+
+    def send_browser_message_for_all_users(
+        self, subject: str, body: str | None = None, url: str | None = None
+    ) -> int:
+        """Show every user's open pages a message, at the caller's commit (Lino's name).
+
+        See :meth:`.RecipientMixin.send_browser_message` for the parameters.
+
+        :return: how many users there are.
+        """
+        return browser_messages.send_to_all(self.models, self._settings, self.message_types, subject, body, url)
 
     def drain(self) -> int:
         """Move all that was emitted to many and waits; return how many recipients were moved.

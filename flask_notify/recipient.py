@@ -18,9 +18,10 @@ from . import emission, inbox, models
 from .config import DEFAULTS, Settings
 from .errors import ConfigurationError
 from .live import notifications
-from .messages import mailbox, preferences, seen, targets
+from .messages import browser_messages, mailbox, preferences, seen, targets
 from .messages.message_types import Registry, unwrapped
 from .messages.outgoing import key_of_user
+from .pushing.preferences import OpinionChange, check_opinion
 from .rules import MailMode
 
 if TYPE_CHECKING:
@@ -78,6 +79,24 @@ class RecipientMixin:
         if name == notifications.UNREAD_COUNT:
             _warn_of_count()
         return notifications.remove(mine, self, name)
+
+    def send_browser_message(
+        self, subject: str, body: str | None = None, url: str | None = None
+    ) -> models.NotificationColumns:
+        """Show the user's open pages a message, at the commit; it is kept nowhere (Lino's name).
+
+        The page that is looked at shows it as a toast. If none is, and the user has switched them on, it is a
+        desktop notification. A later one takes the place of one that a page has not asked for yet: send what
+        must not be missed by :meth:`.Notify.send`.
+
+        :param subject: 1 to 200 characters, in one line.
+        :param body: more text, or None.
+        :param url: where a click leads to, http(s) or a path of this site, or None.
+        :raises InvalidMessage: if it is not that.
+        :raises InvalidPayload: if it is longer than ``NOTIFY_MAX_PAYLOAD``.
+        """
+        settings = current_app.extensions["notify"].settings
+        return browser_messages.send(models_of(self), settings, self, subject, body, url)
 
     @property
     def notifications(self) -> list[models.NotificationColumns]:
@@ -160,11 +179,27 @@ class RecipientMixin:
         else:
             self._prefer({}, {_declared_types().find(type).name: parsed})
 
+    def set_push(self, wanted: bool | None, *, type: str | None = None) -> None:  # noqa: A002
+        """Set whether messages are pushed to the user's browsers, at the commit. What is not sent yet follows.
+
+        :param wanted: None takes the user's opinion away.
+        :param type: the name of a type of messages; None is in general.
+        :raises InvalidPreference: if it is none of True, False and None.
+        :raises UnknownType: if there is no such type.
+        """
+        check_opinion(wanted)
+        if type is None:
+            self._prefer({"push": wanted}, {})
+        else:
+            name = _declared_types().find(type).name
+            emission.collect(OpinionChange(models_of(self), self, name, wanted))
+
     def set_notify_preferences(self, **settings: Any) -> None:
         """Set what else the user prefers, at the commit.
 
         :param settings: ``timezone`` (an IANA name), ``locale``, ``notify_myself`` (whether to be
-            told of one's own doing) and ``widget_hidden``; what is not given stays as it is.
+            told of one's own doing), ``widget_hidden``, ``muted`` (whether nothing is to interrupt
+            the user), ``desktop`` and ``push``; what is not given stays as it is.
         :raises InvalidPreference: for any other setting, or a value that it cannot have.
         """
         preferences.check_settings(settings)

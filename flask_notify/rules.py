@@ -135,3 +135,56 @@ def _preferred(case: Case) -> Decision:
         if mode is not None:
             return Decision(mode, rule)
     return Decision(MailMode.OFTEN, "default")
+
+
+@dataclass(frozen=True)
+class PushCase:
+    """All that is asked to decide whether a message is pushed to one recipient; None is no opinion."""
+
+    stored: bool = True
+    """Whether the recipient gets the message at all."""
+    critical: bool = False
+    """Whether the type is one that recipients cannot mask."""
+    muted: bool = False
+    """Whether the recipient wants nothing to interrupt them."""
+    own_for_type: bool | None = None
+    """The recipient's opinion, for this type of message."""
+    own: bool | None = None
+    """The recipient's, in general."""
+    of_type: bool = True
+    """What the type itself says."""
+
+
+class PushDecision(NamedTuple):
+    """Whether a message is pushed, and the name of the rule that says so."""
+
+    wanted: bool
+    rule: str
+
+
+PUSH_RULES: dict[str, str] = {
+    "not stored": "the recipient does not get the message",
+    "critical": "the type is critical: it cannot be masked",
+    "muted": "the recipient wants nothing to interrupt them",
+    "own for type": "the recipient's opinion for this type",
+    "own": "the recipient's opinion in general",
+    "type": "what the type itself says",
+}
+"""What each rule says, by its name."""
+
+
+def decide_push(case: PushCase) -> PushDecision:
+    """Return whether a message is pushed to its recipient's browsers, and why (row H2).
+
+    Whoever is nearest to this one message decides, as with mail; being muted is above all opinions.
+    """
+    if not case.stored:
+        return PushDecision(False, "not stored")
+    if case.critical:
+        return PushDecision(True, "critical")
+    if case.muted:
+        return PushDecision(False, "muted")
+    for opinion, rule in ((case.own_for_type, "own for type"), (case.own, "own")):
+        if opinion is not None:
+            return PushDecision(opinion, rule)
+    return PushDecision(case.of_type, "type")

@@ -34,6 +34,11 @@ def is_number_at_least_0(value: Any) -> bool:
     return is_number(value) and value >= 0
 
 
+def is_expiry(value: Any) -> bool:
+    """Return whether it is a number of seconds that fits into the milliseconds, in 32 bits, of RabbitMQ."""
+    return is_number(value) and 1 <= value <= (2**32 - 1) // 1000
+
+
 def is_text(value: Any) -> bool:
     """Return whether it is a text on one line."""
     return isinstance(value, str) and not any(ord(char) < 32 for char in value)
@@ -106,6 +111,31 @@ def is_hosts(value: Any) -> bool:
     return isinstance(value, (tuple, list, set, frozenset)) and all(
         isinstance(host, str) and re.fullmatch(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", host)
         for host in value
+    )
+
+
+def is_queue_prefix(value: Any) -> bool:
+    """Return whether it is what a queue's name may begin with."""
+    return isinstance(value, str) and 1 <= len(value) <= 100 and value.isprintable() and not value.startswith("amq.")
+
+
+def is_push_hosts(value: Any) -> bool:
+    """Return whether it is names of hosts, each with or without a port or a ``*.`` for all that is below it."""
+    return isinstance(value, (tuple, list, set, frozenset)) and all(
+        isinstance(host, str) and re.fullmatch(r"(?:\*\.)?[A-Za-z0-9_.-]*[A-Za-z][A-Za-z0-9_.-]*(?::[0-9]{1,5})?", host)
+        for host in value
+    )
+
+
+def is_vapid_key(value: Any) -> bool:
+    """Return whether it is 32 bytes in URL-safe Base64 without padding, or None."""
+    return value is None or (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{43}", value) is not None)
+
+
+def is_vapid_subject(value: Any) -> bool:
+    """Return whether it is where the operators of a push service reach those of the application, or None."""
+    return value is None or (
+        isinstance(value, str) and re.fullmatch(r"mailto:[^\s@]+@[^\s@]+|https://[\w.-]+", value) is not None
     )
 
 

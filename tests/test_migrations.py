@@ -159,25 +159,32 @@ def test_live_values_are_kept_on_the_way_to_messages_and_back(before: Before, va
     assert rows_of(migrations, LIVE) == rows
 
 
-def test_messages_are_kept_on_the_way_to_watches_and_back(before: Before, variant: Variant) -> None:
+def test_messages_are_kept_on_the_way_from_the_newest_version_and_to_it(before: Before, variant: Variant) -> None:
     site, migrations = before(key=variant.key, base=variant.base)
     susan = upgrade_with_a_recipient(site, migrations, "notify_0004")
+    before_it = describe(migrations.engine)
+    migrations.shipped("upgrade")
     with site.app.app_context():
         site.notify.send("Welcome", to=site.user(susan))
         site.user(susan).add_notification("progress", 1)
+        site.user(susan).set_notify_preferences(timezone="Europe/Berlin")
         site.db.session.commit()
-    before_it, names = describe(migrations.engine), [name for name in OURS if name != "notify_watch"]
-    rows = rows_of(migrations, names)
-
-    migrations.shipped("upgrade")
-
-    assert rows_of(migrations, names) == rows
-    with site.app.app_context():
         site.db.session.add(site.notify.Watch(recipient_id=susan, target_type="Post", target_id="1"))
+        site.db.session.add(site.notify.Relay(recipient_id=susan, envelope="{}", _created_at=0.5))
         site.db.session.commit()
+    # Of the inbox what it had then: it is given columns at its end.
+    names = [name for name in before_it if name != "notify_inbox"]
+    rows, inbox = rows_of(migrations, names), rows_of(migrations, ["notify_inbox"])["notify_inbox"]
+
     migrations.shipped("downgrade", "notify_0004")
+
     assert describe(migrations.engine) == before_it
     assert rows_of(migrations, names) == rows
+    [left] = rows_of(migrations, ["notify_inbox"])["notify_inbox"]
+    assert inbox[0][: len(left)] == left
+    migrations.shipped("upgrade")
+    assert rows_of(migrations, names) == rows
+    assert rows_of(migrations, ["notify_inbox"])["notify_inbox"] == inbox
 
 
 def upgrade_with_a_recipient(site: Site, migrations: Migrations, version: str) -> Any:
@@ -453,5 +460,5 @@ def test_the_history_is_apart_from_the_applications(before: Before) -> None:
     migrations.shipped("upgrade")
 
     with migrations.engine.connect() as connection:
-        assert connection.scalar(text("SELECT version_num FROM notify_alembic_version")) == "notify_0005"
+        assert connection.scalar(text("SELECT version_num FROM notify_alembic_version")) == "notify_0007"
     assert "alembic_version" not in inspect(migrations.engine).get_table_names()

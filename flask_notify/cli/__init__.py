@@ -7,7 +7,7 @@ from .checking import doctor, recount
 from .cursors import migrations_path, reset_cursors
 from .emitting import broadcast, drain, send
 from .reading import inbox, why
-from .running import digest, expire, run
+from .running import digest, expire, relay, run
 from .streaming import stream
 
 __all__ = ["notify_cli"]
@@ -21,6 +21,7 @@ _COMMANDS = (
     inbox,
     migrations_path,
     recount,
+    relay,
     reset_cursors,
     run,
     send,

@@ -40,7 +40,7 @@ def connector(app: Flask) -> Callable[[], Broker] | None:
 
     Without a broker's address, PostgreSQL carries the hints itself where there is a stream to ring.
 
-    :raises ConfigurationError: if the address is "database", and that is no PostgreSQL.
+    :raises ConfigurationError: if the address is "database", and that is no PostgreSQL by psycopg 3.
     """
     settings: Settings = app.extensions["notify"].settings
     url = getattr(settings, "broker_url", None)
@@ -49,14 +49,14 @@ def connector(app: Flask) -> Callable[[], Broker] | None:
     if url is None and getattr(settings, "stream_url", None) is None:
         return None
     engine = _engine(app)
-    if engine.dialect.name == "postgresql":
+    if engine.dialect.driver == "psycopg":
         from ..brokers.postgresql import of_engine  # not before it is wanted: it needs psycopg
 
         return lambda: of_engine(engine)
     if url == DATABASE:
         raise ConfigurationError(
-            "NOTIFY_BROKER_URL = 'database' carries hints by LISTEN and NOTIFY, which only PostgreSQL has, got "
-            f"{engine.dialect.name!r}. Set the address of a RabbitMQ or Redis, or None."
+            "NOTIFY_BROKER_URL = 'database' carries hints by LISTEN and NOTIFY, which needs PostgreSQL by psycopg 3, "
+            f"got {engine.dialect.name}+{engine.dialect.driver}. Set the address of a RabbitMQ or Redis, or None."
         )
     return None
 

@@ -59,7 +59,7 @@ class Listener:
         self,
         connect: Callable[[], Broker],
         heard: Callable[[Hint], None],
-        changed: Callable[[bool], None] = lambda live: None,
+        changed: Callable[[bool], None] | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         beat: float = BEAT,
@@ -145,7 +145,8 @@ class Listener:
         live = self.live
         if live != self._told:
             self._told = live
-            self._changed(live)
+            if self._changed is not None:
+                self._changed(live)
 
     def _take(self, body: bytes) -> None:
         what = decode(body)

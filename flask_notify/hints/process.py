@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from .known import KnownCursors
-from .listener import Listener
+from .listener import BEAT, Listener
 from .publisher import Publisher
 from .wire import Hint
 
@@ -25,11 +26,22 @@ class Hints:
 
     :param find: returns what makes a broker, or None where there turns out to be none.
     :param ttl: seconds for which a cursor that was read is good at most; 0 keeps none.
+    :param clock: returns seconds, and never goes back.
+    :param beat: see :class:`.Listener`.
     """
 
-    def __init__(self, find: Callable[[], Callable[[], Broker] | None], ttl: float) -> None:
+    def __init__(
+        self,
+        find: Callable[[], Callable[[], Broker] | None],
+        ttl: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        beat: float = BEAT,
+    ) -> None:
+        self.clock = clock
         self._find = find
         self._ttl = ttl
+        self._beat = beat
         self._listens = False
         self._begin()
         _alive.add(self)
@@ -61,9 +73,9 @@ class Hints:
             self._listens = self._connect is not None and self._ttl > 0
             if self._connect is None or not self._listens or self._listener is not None:
                 return
-            listener = Listener(self._connect, self._hear, self._changed)
+            listener = Listener(self._connect, self._hear, self._changed, clock=self.clock, beat=self._beat)
             # Known first: nothing that is committed from here on may be missed by it.
-            self._known = KnownCursors(self._ttl, lambda: listener.live_since)
+            self._known = KnownCursors(self._ttl, lambda: listener.live_since, clock=self.clock)
             self._listener = listener
             listener.start()
 

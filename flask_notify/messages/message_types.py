@@ -62,6 +62,11 @@ class MessageType:
     dropped, with ``"latest"`` it takes the other's place, which is counted."""
     critical: ClassVar[bool] = False
     """Whether recipients cannot mask it; it is mailed at once."""
+    push: ClassVar[bool] = True
+    """Whether it is pushed to the browsers of recipients who have subscribed, and have no opinion."""
+    popup: bool
+    """Whether the page that its recipient looks at opens the inbox by itself. Set it on the class, or declare it as
+    data (``popup: bool = False``) to decide for each message."""
 
     fields: ClassVar[Mapping[str, Any]] = {}
     """The declared data by name, with what each has by default, or ``...`` if it is required."""

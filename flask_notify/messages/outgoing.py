@@ -12,11 +12,12 @@ from typing import Any, TypeAlias, cast
 from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper, Session
 
-from ..config import Settings
+from ..config import Alongside, Settings
 from ..errors import InvalidMessage
 from ..local_time import Schedule
 from ..models import Models, RecipientKey
 from ..rules import MailMode
+from . import popups
 from .message_types import Changed, MessageType, Registry, System, Text, encode_data, make_text, unwrapped
 
 TextFunction: TypeAlias = "Callable[[Any, MailMode], tuple[str, str | None] | None]"
@@ -35,6 +36,8 @@ class Outgoing:
     doer_id: RecipientKey | None
     target_type: str | None
     target_id: str | None
+    alongside: tuple[Alongside, ...] = ()
+    """What is written with its messages."""
 
     @property
     def kind(self) -> type[MessageType]:
@@ -135,6 +138,7 @@ def outgoing(
         doer_id=sender_id if doer is None else key_of_user(models, doer),
         target_type=target_type,
         target_id=target_id,
+        alongside=_alongside(settings, content),
     )
 
 
@@ -176,7 +180,13 @@ def load(models: Models, settings: Settings, types: Registry, text: str, session
     if isinstance(content, Changed):
         content.texts = {key: Text(**text) for key, text in stored["texts"].items()}
     data_json = encode_data(content.data, settings.max_payload)
-    return Outgoing(content, None, schedule_of(settings), data_json, sender_id, doer_id, target_type, target_id)
+    target_key, also = (target_type, target_id), _alongside(settings, content)
+    return Outgoing(content, None, schedule_of(settings), data_json, sender_id, doer_id, *target_key, also)
+
+
+def _alongside(settings: Settings, content: MessageType) -> tuple[Alongside, ...]:
+    also = tuple(settings.alongside)
+    return (*also, popups.write) if popups.asked_by(content) else also
 
 
 def schedule_of(settings: Settings) -> Schedule:

@@ -232,10 +232,10 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
     :raises InvalidPreference: naming the setting and what it expects.
     """
-    unknown = sorted(set(settings) - {"timezone", "locale", "notify_myself", "widget_hidden"})
+    unknown = sorted(set(settings) - {"timezone", "locale", *_FLAGS, *_OPINIONS})
     if unknown:
         raise InvalidPreference(
-            f"A recipient's settings are timezone, locale, notify_myself and widget_hidden, got {', '.join(unknown)}"
+            f"A recipient's settings are timezone, locale, {', '.join((*_FLAGS, *_OPINIONS))}; got {', '.join(unknown)}"
         )
     zone, locale = settings.get("timezone"), settings.get("locale")
     try:
@@ -246,6 +246,13 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         raise InvalidPreference(f"A time zone must be an IANA name like 'Europe/Berlin', or None, got {zone!r}")
     if locale is not None and not (isinstance(locale, str) and 1 <= len(locale) <= 35 and locale.isascii()):
         raise InvalidPreference(f"A locale must be a name like 'de' or 'pt_BR', or None, got {locale!r}")
-    for name in ("notify_myself", "widget_hidden"):
+    for name in _FLAGS:
         if not isinstance(settings.get(name, False), bool):
             raise InvalidPreference(f"{name} must be True or False, got {settings[name]!r}")
+    for name in _OPINIONS:
+        if not isinstance(settings.get(name) or False, bool):
+            raise InvalidPreference(f"{name} must be True, False or None, got {settings[name]!r}")
+
+
+_FLAGS = ("notify_myself", "widget_hidden", "muted")
+_OPINIONS = ("desktop", "push")

@@ -60,7 +60,8 @@ def _mend(connection: Connection, models: Models, keys: Sequence[RecipientKey]) 
     locked = inbox.advance(connection, models, keys, now=models.clock())
     row = models.inbox.c
     values = {"unseen_count": _unseen(models), "unseen_cursor": row.cursor, "mail_due_at": _due(models)}
-    connection.execute(update(models.inbox).where(inbox.among(connection, row.recipient_id, list(locked))).values(values))
+    mine = inbox.among(connection, row.recipient_id, list(locked))
+    connection.execute(update(models.inbox).where(mine).values(values))
     return inbox.cursors_of(locked)
 
 

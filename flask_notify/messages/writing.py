@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sqlalchemy import Connection
 
 from .. import emission
+from ..config import Alongside
 from ..inbox import Inboxes, InboxState
 from ..local_time import due_at
 from ..models import Models, RecipientKey
@@ -161,7 +162,18 @@ def write(
     message_rows.tally(connection, models, fresh, renewed, None if moved else now)
     message_rows.add(connection, models, fresh, inboxes, now)
     message_rows.renew(connection, models, renewed, now)
+    _write_alongside(connection, models, [*fresh, *renewed], now)
     return len(fresh)
+
+
+def _write_alongside(connection: Connection, models: Models, entries: Sequence[Entry], now: float) -> None:
+    """Write what goes along with messages, now that their rows are there; by recipient and cursor they are found."""
+    with_them: dict[Alongside, list[Entry]] = {}
+    for entry in entries:
+        for alongside in entry.copy.outgoing.alongside:
+            with_them.setdefault(alongside, []).append(entry)
+    for alongside, theirs in with_them.items():
+        alongside(connection, models, theirs, now)
 
 
 class _Due:

@@ -15,7 +15,8 @@ from sqlalchemy.sql.elements import ColumnElement
 from ..errors import ConfigurationError, WrittenByHand
 from .columns import ID_TYPE, MAX_NAME, RecipientKey
 from .live import InboxColumns, NotificationColumns
-from .moving import FanoutColumns, FanoutRecipientColumns, LeaseColumns, MailColumns
+from .moving import FanoutColumns, FanoutRecipientColumns, LeaseColumns, MailColumns, RelayColumns
+from .pushing import PushColumns, PushPreferenceColumns, PushSubscriptionColumns
 from .reading import BlockColumns, MessageColumns, PreferenceColumns, WatchColumns
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ __all__ = [
     "Models",
     "NotificationColumns",
     "PreferenceColumns",
+    "PushColumns",
+    "PushPreferenceColumns",
+    "PushSubscriptionColumns",
     "RecipientKey",
+    "RelayColumns",
     "WatchColumns",
     "build",
 ]
@@ -69,6 +74,10 @@ class Models:
     Fanout: type[FanoutColumns]
     FanoutRecipient: type[FanoutRecipientColumns]
     Lease: type[LeaseColumns]
+    Relay: type[RelayColumns]
+    PushSubscription: type[PushSubscriptionColumns]
+    Push: type[PushColumns]
+    PushPreference: type[PushPreferenceColumns]
     clock: Callable[[], float] = time.time
 
     inbox = _TableOf("Inbox")
@@ -81,12 +90,17 @@ class Models:
     fanout = _TableOf("Fanout")
     fanout_recipient = _TableOf("FanoutRecipient")
     lease = _TableOf("Lease")
+    relay = _TableOf("Relay")
+    push_subscription = _TableOf("PushSubscription")
+    push = _TableOf("Push")
+    push_preference = _TableOf("PushPreference")
 
     @property
     def tables(self) -> list[Table]:
         """All of them, each before those that refer to it."""
         ours = {self.inbox, self.notification, self.message, self.preference, self.block, self.watch}
-        ours |= {self.mail, self.fanout, self.fanout_recipient, self.lease}
+        ours |= {self.mail, self.fanout, self.fanout_recipient, self.lease, self.relay}
+        ours |= {self.push_subscription, self.push, self.push_preference}
         return [table for table in self.user_table.metadata.sorted_tables if table in ours]
 
     @property
@@ -156,6 +170,14 @@ def build(db: SQLAlchemy, user_mapper: Mapper[Any]) -> Models:
             recipient_id=mapping.key(primary_key=True),
         ),
         Lease=mapping.map("NotifyLease", LeaseColumns),
+        Relay=mapping.map("NotifyRelay", RelayColumns, recipient_id=mapping.key(inbox)),
+        PushSubscription=mapping.map(
+            "NotifyPushSubscription", PushSubscriptionColumns, recipient_id=mapping.key(inbox)
+        ),
+        Push=mapping.map("NotifyPush", PushColumns, recipient_id=mapping.key(inbox)),
+        PushPreference=mapping.map(
+            "NotifyPushPreference", PushPreferenceColumns, recipient_id=mapping.key(inbox, primary_key=True)
+        ),
     )
 
 

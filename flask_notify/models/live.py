@@ -39,6 +39,12 @@ class InboxColumns:
     """Whether the recipient is told of their own doing."""
     widget_hidden: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default="0")
     """Whether the recipient has switched the dashboard widget off."""
+    muted: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default="0")
+    """Whether nothing is to interrupt the recipient: no push, no desktop notification, no popup."""
+    desktop: Mapped[bool | None] = mapped_column(Boolean, nullable=True)
+    """Whether open pages show desktop notifications; None is no opinion, which is yes."""
+    push: Mapped[bool | None] = mapped_column(Boolean, nullable=True)
+    """Whether messages are pushed in general; None is no opinion: as their types say."""
 
     # Most inboxes owe no mail: only those that do are in the index, where a database can do that.
     @declared_attr.directive

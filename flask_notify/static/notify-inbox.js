@@ -6,11 +6,16 @@
 const EVENT = "notify:unread_message_count";
 const MINUTE = 60_000;
 const tag = /** @type {HTMLElement} */ (document.querySelector("script[data-notify-csrf]"));
+const POPPED = `notify:popped:${tag.dataset.notifyOf}`;
 let known = Number(one("[data-notify-count]")?.dataset.notifyCount ?? Infinity);
 /** Forms that the browser sends, as if there were no script. @type {WeakSet<HTMLFormElement>} */
 const plain = new WeakSet();
 /** Forms that were sent without being asked: once. @type {WeakSet<HTMLFormElement>} */
 const sent = new WeakSet();
+/** What opens each bell, without taking the focus. @type {(() => any)[]} */
+const openers = [];
+/** The newest message that is to show itself. */
+let popup = 0;
 /** How many times each part was asked for: a late answer must not undo a later one. @type {WeakMap<HTMLElement, number>} */
 const turns = new WeakMap();
 
@@ -135,13 +140,18 @@ function upgrade(inbox) {
     bell.setAttribute("aria-expanded", String(open));
   };
   show(false);
-  bell.addEventListener("click", async () => {
-    if (!panel.hidden) return show(false);
-    if (!(await refresh(panel))) return location.assign(link.href);
+  const open = async () => {
+    if (!(await refresh(panel))) return false;
     show(true);
     panel.classList.remove("notify-inbox-panel-start");
     panel.classList.toggle("notify-inbox-panel-start", panel.getBoundingClientRect().left < 0);
+    return true;
+  };
+  bell.addEventListener("click", async () => {
+    if (!panel.hidden) return show(false);
+    if (!(await open())) location.assign(link.href);
   });
+  openers.push(() => panel.hidden && open());
   inbox.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || panel.hidden) return;
     show(false);
@@ -164,6 +174,17 @@ async function showNews(event) {
   known = Number(one("[data-notify-count]")?.dataset.notifyCount);
   one("[data-notify-list] a")?.focus();
   markShown();
+}
+
+/** Opens the inbox by itself, on the page that is looked at, and on no other page for the same messages. */
+function popUp() {
+  if (!popup || document.visibilityState !== "visible" || !document.hasFocus()) return;
+  const shown = Number(localStorage.getItem(POPPED));
+  if (shown < popup) {
+    localStorage.setItem(POPPED, String(popup));
+    openers[0]?.();
+  }
+  popup = 0;
 }
 
 function tellTimes() {
@@ -189,6 +210,12 @@ document.addEventListener(EVENT, (/** @type {any} */ event) => {
   const news = one("[data-notify-news]");
   if (news && event.detail.data > known) news.hidden = false;
 });
+document.addEventListener("notify:inbox_popup", (/** @type {any} */ event) => {
+  popup = event.detail.data ? event.detail.timestamp : 0;
+  popUp();
+});
+for (const happening of ["focus", "pageshow"]) window.addEventListener(happening, popUp);
+document.addEventListener("visibilitychange", popUp);
 all("[data-notify-inbox]").forEach(upgrade);
 setInterval(tellTimes, MINUTE);
 markShown();

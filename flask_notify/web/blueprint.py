@@ -10,6 +10,7 @@ from . import (
     buttons,
     components,
     csrf,
+    desktop,
     marking,
     messages,
     preferences,
@@ -33,6 +34,18 @@ _RESOURCES = (
     unsubscribe,
     watches,
 )
+_RESOURCES = (
+    actions,
+    csrf,
+    messages,
+    marking,
+    private_messages,
+    all_messages,
+    preferences,
+    unsubscribe,
+    watches,
+    desktop,
+)
 
 TEMPLATE_HELPERS = (
     buttons.action_button,
@@ -42,6 +55,9 @@ TEMPLATE_HELPERS = (
     buttons.obj2html,
     components.notify_inbox,
     components.notify_inbox_widget,
+    desktop.notify_desktop_button,
+    desktop.notify_desktop_script,
+    desktop.notify_test_button,
     templating.notify_badge,
     templating.notify_progress,
     templating.notify_script,

@@ -28,7 +28,6 @@ the recipient, the cursor that was read, and an expiry. The browser sends it bac
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -159,7 +158,7 @@ class CursorReader:
         if not rung and self._hints.known(ticket.key) == ticket.cursor:
             return True
         # Before the connection is taken: with it, a transaction may begin.
-        asked_at = time.monotonic()
+        asked_at = self._hints.clock()
         cursor = self._cursor(key_type(ticket.key))
         if cursor is not None:
             self._hints.learn(ticket.key, cursor, asked_at)

@@ -49,6 +49,14 @@ class Exchange:
             for each in self.queues:
                 each.put(None)
 
+    def wait_until_heard(self) -> None:
+        """Wait until everybody who listens has heard all that is published."""
+        with self.changed:
+            queues = list(self.queues)
+        for each in queues:
+            with each.all_tasks_done:
+                assert each.all_tasks_done.wait_for(lambda each=each: not each.unfinished_tasks, PATIENCE)  # type: ignore[misc]
+
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until something is so that `changed` tells of."""
         with self.changed:
@@ -81,6 +89,7 @@ class _Connection(Broker):
                 if body is None:
                     raise BrokerUnavailable("It was cut")
                 heard(body)
+                mine.task_done()
         finally:
             with self._exchange.changed:
                 self._exchange.queues.remove(mine)

@@ -1,0 +1,1 @@
+"""Web Push, from the message to what a browser decrypts."""

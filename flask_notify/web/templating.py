@@ -86,13 +86,12 @@ def notify_text(name: str, default: str = "") -> Markup:
 
 
 def _stream(settings: Settings) -> dict[str, str] | None:
-    """Return what the script has to know of the doorbell, where there is one."""
-    url = current_app.config.get("NOTIFY_STREAM_URL")
-    if url is None:
+    """Return what the script is told of the doorbell, where there is one."""
+    if settings.stream_url is None:
         return None
     return {
-        "url": url,
-        "interval": f"{current_app.config.get('NOTIFY_STREAM_POLL_INTERVAL', 45):g}",
+        "url": settings.stream_url,
+        "interval": f"{settings.stream_poll_interval:g}",
         "src": _static("notify-stream.js"),
     }
 

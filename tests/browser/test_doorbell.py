@@ -129,9 +129,11 @@ def test_rings_during_a_poll_are_answered_by_one_more(set_bell: SetBell) -> None
     page = open_listening(stage, bell, visitor)
 
     stage.front.open.clear()
+    bell.ring()
+    stage.front.wait_for_held()
     for _ in range(4):
         bell.ring()
-    wait_until(page, "heard.filter((name) => name === 'ring').length === 4")
+    wait_until(page, "heard.filter((name) => name === 'ring').length === 5")
     stage.emit(visitor, "follows", 7)
     stage.front.open.set()
     assert_shows(page, 7)

@@ -131,4 +131,11 @@ class Front:
     def _poll(self, environ: WSGIEnvironment, status: int) -> Poll:
         page = parse_qs(urlsplit(environ.get("HTTP_REFERER", "")).query)
         since = float(parse_qs(environ["QUERY_STRING"])["since"][0])
-        return Poll(page.get("tab", [""])[0], since, environ.get("HTTP_IF_NONE_MATCH"), status, self.clock(), environ.get("HTTP_X_NOTIFY_STREAM"))
+        return Poll(
+            page.get("tab", [""])[0],
+            since,
+            environ.get("HTTP_IF_NONE_MATCH"),
+            status,
+            self.clock(),
+            environ.get("HTTP_X_NOTIFY_STREAM"),
+        )

@@ -302,7 +302,7 @@ def test_a_page_whose_stream_begins_by_saying_that_it_is_away_polls_at_its_plain
     bell.wait_for_lines(1)
     stage.front.forget()
 
-    assert set(poll.stream for poll in stage.front.wait_for(4)) == {"1"}
+    assert {poll.stream for poll in stage.front.wait_for(4)} == {"1"}
     assert len(bell.opened) == 1
 
 

@@ -4,9 +4,33 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of ``app.config``: its default, what a right value is, and its meaning."""
+
+    name: str
+    default: Any
+    expected: str
+    check: Callable[[Any], bool]
+    meaning: str
+
+
+PUSH_HOSTS = (
+    "fcm.googleapis.com",  # Chrome, and most that are made of Chromium
+    "updates.push.services.mozilla.com",  # Firefox
+    "*.push.services.mozilla.com",
+    "*.notify.windows.com",  # Edge
+    "*.push.apple.com",  # Safari
+)
+"""The push services of the browsers, as their makers name them for firewalls: Mozilla's autopush, Firebase Cloud
+Messaging, WNS (Microsoft's "allowed hosts") and Apple's "Sending web push notifications"."""
 
 
 def is_number(value: Any) -> bool:

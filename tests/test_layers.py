@@ -17,6 +17,7 @@ LAYERS = [
     "visibility",
     "signals",
     "setting_values",
+    "reaching_settings",
     "setting_table",
     "config",
     "rules",

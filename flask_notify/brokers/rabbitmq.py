@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -176,7 +175,7 @@ class _Line:
         """Take what comes next, and return whether anything came in time."""
         try:
             self.connection.drain_events(timeout=timeout)
-        except (socket.timeout, TimeoutError):
+        except TimeoutError:
             return False
         return True
 
@@ -237,7 +236,7 @@ class _Confirming:
         while self._waiting and (left := until - time.monotonic()) > 0:
             try:
                 self._connection.drain_events(timeout=min(self._timeout, left))
-            except (socket.timeout, TimeoutError):
+            except TimeoutError:
                 break
         lacking = len(self._waiting) + self._failed
         if lacking:

@@ -31,7 +31,8 @@ class Settings:
         for setting in SETTINGS:
             value = config.setdefault(setting.name, setting.default)
             if not setting.check(value):
-                raise ConfigurationError(f"{setting.name} must be {setting.expected}, got {value!r}")
+                got = "a value that is not shown, for it may be secret" if setting.secret else repr(value)
+                raise ConfigurationError(f"{setting.name} must be {setting.expected}, got {got}")
         _refuse_misspelt(config)
         if config["NOTIFY_MAIL_TIMEOUT"] >= config["NOTIFY_MAIL_LEASE"] / 2:
             raise ConfigurationError(
@@ -66,6 +67,7 @@ class Settings:
         self.mail_attempts: int = config["NOTIFY_MAIL_ATTEMPTS"]
         self.unsubscribe_key: str | None = config["NOTIFY_UNSUBSCRIBE_KEY"]
         self.action_hosts: frozenset[str] = frozenset(host.lower() for host in config["NOTIFY_ACTION_HOSTS"])
+        self.broker_url: str | None = config["NOTIFY_BROKER_URL"]
         self.relay_queues: bool = config["NOTIFY_RELAY_QUEUES"]
         self.relay_queue_prefix: str = config["NOTIFY_RELAY_QUEUE_PREFIX"]
         self.relay_expiry: float = config["NOTIFY_RELAY_EXPIRY"]

@@ -13,7 +13,7 @@ from .base import HINTS, TICK, WINDOW, Broker, BrokerUnavailable, Letter, Letter
 
 try:
     import amqp
-    from amqp.exceptions import AccessRefused, AMQPError, ChannelError
+    from amqp.exceptions import AMQPError, ChannelError
     from kombu.connection import Connection
 except ImportError:
     raise ConfigurationError(
@@ -133,10 +133,8 @@ class RabbitMQ(Broker):
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except AccessRefused as error:
-            raise BrokerUnavailable(f"RabbitMQ at {self.address} refuses: {error}") from error
         except (AMQPError, OSError) as error:
-            raise BrokerUnavailable(f"RabbitMQ at {self.address} cannot be reached: {_reason(error)}") from error
+            raise BrokerUnavailable(f"RabbitMQ at {self.address} is unavailable: {_reason(error)}") from error
 
 
 class _Line:

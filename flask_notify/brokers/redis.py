@@ -119,7 +119,7 @@ class Redis(Broker):
         try:
             yield
         except (RedisError, OSError) as error:
-            raise BrokerUnavailable(f"Redis at {self.address} cannot be reached: {error}") from error
+            raise BrokerUnavailable(f"Redis at {self.address} is unavailable: {error}") from error
 
 
 def _message(letter: Letter) -> str:

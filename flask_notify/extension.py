@@ -221,9 +221,7 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
         """
         return fanout.broadcast(self.models, self._settings, self.message_types, name, data, expires_in=expires_in)
 
-    def send_browser_message_for_all_users(
-        self, subject: str, body: str | None = None, url: str | None = None
-    ) -> int:
+    def send_browser_message_for_all_users(self, subject: str, body: str | None = None, url: str | None = None) -> int:
         """Show every user's open pages a message, at the caller's commit (Lino's name).
 
         See :meth:`.RecipientMixin.send_browser_message` for the parameters.

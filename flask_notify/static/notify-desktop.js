@@ -133,7 +133,7 @@ async function tellNews(timestamp) {
     keep("cursor", news.cursor);
     // What another page has kept may come late here; what the browser shows does not.
     const known = notes.map(textOf);
-    for (const note of news.notes) if (!looked && state() === "on" && !known.includes(textOf(note))) await show(note);
+    for (const note of news.notes) if (!looked && !known.includes(textOf(note))) await show(note);
   });
 }
 

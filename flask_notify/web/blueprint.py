@@ -21,7 +21,18 @@ from . import (
 )
 from .poll import poll
 
-_RESOURCES = (actions, csrf, messages, marking, private_messages, all_messages, preferences, unsubscribe, watches, desktop)
+_RESOURCES = (
+    actions,
+    csrf,
+    messages,
+    marking,
+    private_messages,
+    all_messages,
+    preferences,
+    unsubscribe,
+    watches,
+    desktop,
+)
 
 TEMPLATE_HELPERS = (
     buttons.action_button,

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from ..language import gettext, ngettext
 from ..messages import sending
-from ..messages.listing import newest_unseen, reader_of
+from ..messages.listing import Reader, newest_unseen, reader_of
 from ..recipient import RecipientMixin, models_of
 from ..rules import MailMode
 from .access import alias_of, commit, for_recipients, go_back, refuse, settings, wants_json
@@ -44,6 +44,11 @@ def add_routes(blueprint: Blueprint) -> None:
     add("/notify-worker.js", endpoint="worker", view_func=worker)
     add("/notifications/desktop", endpoint="desktop", view_func=desktop)
     add("/notifications/test", endpoint="test_notification", view_func=test_notification, methods=["POST"])
+
+
+def pushes() -> bool:
+    """Whether the application pushes: it has a VAPID key."""
+    return getattr(settings(), "vapid_private_key", None) is not None
 
 
 def worker() -> Response:
@@ -75,19 +80,30 @@ def desktop(user: RecipientMixin) -> ResponseReturnValue:
     return jsonify(notes=notes, unseen=_unseen_of(user, ids), unseen_count=reader.unseen_count, cursor=reader.cursor)
 
 
-def _notes(user: RecipientMixin, reader: Any, since: float) -> list[dict[str, Any]]:
+def _notes(user: RecipientMixin, reader: Reader, since: float) -> list[dict[str, Any]]:
     """Return what is shown: each message by itself, oldest first, or one note for all of many."""
     models = models_of(user)
-    session = models.db.session()
-    messages = newest_unseen(session, models, reader.key, _MOST + 1, after=since, upto=reader.cursor)
+    session, message = models.db.session(), models.message.c
+    new = [message.recipient_id == reader.key, message.seen_at.is_(None)]
+    new += [message.cursor > since, message.cursor <= reader.cursor]
+    if is_quiet(user):
+        new.append(message.rule == "critical")  # which cannot be masked
+    newest = select(models.Message).where(*new).order_by(message.cursor.desc()).limit(_MOST + 1)
+    messages = session.scalars(newest).all()
     if len(messages) <= _MOST:
         return [note_of(row) for row in reversed(rows_of(user, reader, messages))]
-    message = models.message.c
-    new = (message.recipient_id == reader.key, message.seen_at.is_(None))
-    span = (message.cursor > since, message.cursor <= reader.cursor)
-    count = session.scalar(select(func.count()).where(*new, *span)) or 0
+    count = session.scalar(select(func.count()).where(*new)) or 0
     title = ngettext("%(num)d new message", "%(num)d new messages", count)
     return [{"title": title, "body": "", "url": url_for("notify.messages"), "tag": "notify-messages"}]
+
+
+def is_quiet(user: RecipientMixin) -> bool:
+    """Whether a user wants no desktop notifications now: none at all, or nothing that interrupts."""
+    models = models_of(user)
+    inbox = models.inbox.c
+    mine = select(inbox.muted, inbox.desktop).where(inbox.recipient_id == recipient_key(user))
+    muted, wanted = models.db.session.execute(mine).one_or_none() or (False, None)
+    return muted or wanted is False
 
 
 def note_of(row: Row) -> dict[str, Any]:
@@ -148,6 +164,7 @@ def notify_desktop_script() -> Markup:
         src=_static("notify-desktop.js"),
         of="" if user is None else alias_of(user),
         since=repr(float(_page().cursor)),
+        quiet=user is not None and is_quiet(user),
     )
 
 

@@ -1,4 +1,4 @@
-"""Desktop notifications: what a page that nobody looks at is to show, the service worker, and a test (rows H1 and H2)."""
+"""Desktop notifications: what a page that nobody looks at shows, the service worker, a test (rows H1 and H2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from flask import Blueprint, current_app, flash, jsonify, request, url_for
+from flask import Blueprint, current_app, flash, jsonify, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from sqlalchemy import func, select
@@ -54,7 +54,8 @@ def pushes() -> bool:
 def worker() -> Response:
     """Answer ``GET /notify-worker.js``: the service worker, which a browser asks for anew at each update."""
     # Not from among the static files: what a worker may be for is what lies below its own address.
-    response = cast(Response, current_app.blueprints["notify"].send_static_file("notify-worker.js"))
+    blueprint = cast(Blueprint, current_app.blueprints["notify"])
+    response = send_from_directory(str(blueprint.static_folder), "notify-worker.js", max_age=0)
     response.headers["Service-Worker-Allowed"] = f"{request.script_root}/"
     response.headers["Cache-Control"] = "no-cache"
     return response

@@ -83,19 +83,10 @@ def _stored(user: RecipientMixin) -> _Stored:
     models, key = models_of(user), recipient_key(user)
     connection = models.db.session.connection(bind_arguments={"clause": models.inbox})
     inbox, preference = models.inbox.c, models.preference.c
-    columns = (inbox.mail_mode, inbox.timezone, inbox.locale, inbox.notify_myself, inbox.widget_hidden)
-    columns += (inbox.muted, inbox.desktop, inbox.push)
-    row = connection.execute(select(*columns).where(inbox.recipient_id == key)).one_or_none()
-    mode, zone, locale, myself, hidden, muted, desktop, push = row or (
-        None,
-        None,
-        None,
-        False,
-        False,
-        False,
-        None,
-        None,
-    )
+    names = ("mail_mode", "timezone", "locale", "notify_myself", "widget_hidden", "muted", "desktop", "push")
+    mine = select(*(inbox[name] for name in names)).where(inbox.recipient_id == key)
+    row: Any = connection.execute(mine).one_or_none() or (None, None, None, False, False, False, None, None)
+    mode, zone, locale, myself, hidden, muted, desktop, push = row
     chosen = select(preference.type, preference.mail_mode).where(preference.recipient_id == key)
     return _Stored(
         {
@@ -150,9 +141,13 @@ def _store(user: RecipientMixin, form: PreferencesForm, stored: _Stored) -> None
     if given.get("push", before["push"]) != before["push"]:
         user.set_push(OPINIONS[given["push"]])
     user.set_notify_preferences(**{name: None if value == "" else value for name, value in changed.items()})
+    _take_back(user, given, stored)
+    commit(user)
+
+
+def _take_back(user: RecipientMixin, given: dict[str, Any], stored: _Stored) -> None:
     for key in given.get("unblock") or ():
         user.unblock_sender(stored.blocked[key])
     for key in given.get("unmute") or ():
         types = types_of(settings(), current_app.extensions["notify"].notify.message_types)
         watches.unmute(models_of(user), types, stored.muted[key], user)
-    commit(user)

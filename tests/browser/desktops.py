@@ -35,8 +35,7 @@ def set_desk(set_stage: Callable[..., Stage], **config: Any) -> Stage:
 
 def visit(stage: Stage, *, permitted: bool = True, **options: Any) -> Visitor:
     """Let a user come whose browser asks them nothing: it permits notifications, or refuses them."""
-    visitor = stage.visit(permissions=["notifications"] if permitted else [], **options)
-    return visitor
+    return stage.visit(permissions=["notifications"] if permitted else [], **options)
 
 
 def ask(page: Page) -> Locator:

@@ -39,6 +39,7 @@ class Settings:
                 f"{config['NOTIFY_MAIL_TIMEOUT']!r} and {config['NOTIFY_MAIL_LEASE']!r}: a mail that is still "
                 "being sent when its lease ends would be sent twice. Raise the lease, or lower the timeout."
             )
+        _check_relay(config)
         self.alongside: list[Alongside] = []
         self.url_prefix: str = config["NOTIFY_URL_PREFIX"]
         self.poll_interval: float = config["NOTIFY_POLL_INTERVAL"]
@@ -65,8 +66,38 @@ class Settings:
         self.mail_attempts: int = config["NOTIFY_MAIL_ATTEMPTS"]
         self.unsubscribe_key: str | None = config["NOTIFY_UNSUBSCRIBE_KEY"]
         self.action_hosts: frozenset[str] = frozenset(host.lower() for host in config["NOTIFY_ACTION_HOSTS"])
+        self.relay_queues: bool = config["NOTIFY_RELAY_QUEUES"]
+        self.relay_queue_prefix: str = config["NOTIFY_RELAY_QUEUE_PREFIX"]
+        self.relay_expiry: float = config["NOTIFY_RELAY_EXPIRY"]
+        self.vapid_private_key: str | None = config["NOTIFY_VAPID_PRIVATE_KEY"]
+        self.vapid_subject: str | None = config["NOTIFY_VAPID_SUBJECT"]
+        self.push_hosts: frozenset[str] = frozenset(host.lower() for host in config["NOTIFY_PUSH_HOSTS"])
+        self.push_ttl: float = config["NOTIFY_PUSH_TTL"]
+        self.push_timeout: float = config["NOTIFY_PUSH_TIMEOUT"]
+        self.stream_url: str | None = config["NOTIFY_STREAM_URL"]
+        self.stream_origins: frozenset[str] = frozenset(origin.lower() for origin in config["NOTIFY_STREAM_ORIGINS"])
+        self.stream_poll_interval: float = config["NOTIFY_STREAM_POLL_INTERVAL"]
+        self.stream_limit: int = config["NOTIFY_STREAM_LIMIT"]
         self.scheduler: bool = config["NOTIFY_SCHEDULER"]
+        self.hint_ttl: float = config["NOTIFY_HINT_TTL"]
         self.shipped_migrations: bool = config["NOTIFY_SHIPPED_MIGRATIONS"]
+
+
+def _check_relay(config: Mapping[str, Any]) -> None:
+    if not config["NOTIFY_RELAY_QUEUES"]:
+        return
+    # The scheme alone is told: the rest of it may have a password.
+    scheme = (config.get("NOTIFY_BROKER_URL") or "none at all").partition("://")[0]
+    if scheme not in ("amqp", "amqps", "redis", "rediss", "memory"):
+        raise ConfigurationError(
+            "NOTIFY_RELAY_QUEUES needs a broker that has queues, which is one at amqp://… or redis://…, got "
+            f"{scheme}. Set NOTIFY_BROKER_URL, or leave NOTIFY_RELAY_QUEUES away."
+        )
+    if config["NOTIFY_BASE_URL"] is None:
+        raise ConfigurationError(
+            "NOTIFY_RELAY_QUEUES needs NOTIFY_BASE_URL, got None: who reads the queues does not know the site, and "
+            "paths of it would lead nowhere. Set it to the address of your site, as in 'https://example.org'."
+        )
 
 
 def _refuse_misspelt(config: Mapping[str, Any]) -> None:

@@ -47,6 +47,10 @@ class InvalidPreference(NotifyError, ValueError):
     """A recipient's setting was given a value that it cannot have."""
 
 
+class InvalidSubscription(NotifyError, ValueError):
+    """A browser subscribed to pushes with an address or keys that no push service gives."""
+
+
 class UnknownAction(NotifyError, LookupError):
     """An action was asked for that was never declared."""
 

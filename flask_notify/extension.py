@@ -17,13 +17,16 @@ from .actions.notifying import ActionMessage
 from .cli import notify_cli
 from .config import Settings
 from .errors import ConfigurationError
+from .hints import connecting
+from .hints.process import Hints
 from .logs import log_messages, log_registry
 from .messages import browser_messages, fanout, sending
 from .messages.message_types import MessageType, Registry
 from .messages.outgoing import TextFunction
 from .models import Models
-from .news import Carrier
+from .relaying.envelopes import Envelopes
 from .running import scheduler
+from .stream.tokens import Tokens
 from .web import unsubscribe
 from .web.blueprint import TEMPLATE_HELPERS, make_blueprint
 from .web.fast_poll import CursorReader, FastPoll
@@ -42,8 +45,10 @@ class State:
     notify: Notify
     settings: Settings
     signer: Signer
-    carrier: Carrier | None = None
-    """Who carries the news of a commit to other processes; None without a broker."""
+    carrier: Hints | None = None
+    """Who carries the news of a commit to other processes, and hears theirs; None without a broker."""
+    tokens: Tokens | None = None
+    """Who signs what pages listen to the stream with; None without a stream."""
 
 
 _Type = TypeVar("_Type", bound="type[MessageType]")
@@ -104,7 +109,10 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
             )
         self._db = db or self._db or app.extensions.get("sqlalchemy")
         settings = Settings(app.config)
-        app.extensions["notify"] = State(self, settings, _signer(app, settings))
+        if settings.relay_queues:
+            settings.alongside.append(Envelopes(settings))
+        carrier = connecting.carrier_of(app, settings)
+        app.extensions["notify"] = State(self, settings, _signer(app, settings), carrier)
         if self._db is not None and recipient.find_models(self._db) is not None:
             self._check_models()
         if settings.shipped_migrations:
@@ -150,6 +158,7 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
     Fanout = _Model("Fanout")
     FanoutRecipient = _Model("FanoutRecipient")
     Lease = _Model("Lease")
+    Relay = _Model("Relay")
     PushSubscription = _Model("PushSubscription")
     Push = _Model("Push")
     PushPreference = _Model("PushPreference")
@@ -271,13 +280,16 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
         # Keys may be set after init_app, as Flask itself allows.
         state = cast(State, app.extensions["notify"])
         state.signer = _signer(app, settings)
+        state.tokens = Tokens.of(app) if settings.stream_url else None
         with app.app_context():
             engine = self.db.engines[self.models.bind_key]
         if settings.scheduler:
             scheduler.start_in_process(app)
         if not settings.fast_poll or not app.secret_key or not CursorReader.serves(engine):
             return None
-        return CursorReader(engine, self.models, state.signer, settings.poll_interval)
+        if state.carrier is not None:
+            state.carrier.listen()
+        return CursorReader(engine, self.models, state.signer, settings.poll_interval, state.carrier, state.tokens)
 
     def _check_models(self) -> None:
         recipient.check_collisions(self.models.user_mapper.class_)

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
+from . import news
 from .errors import ConfigurationError
 from .models import Models, RecipientKey
 from .statements import IntegerArray
@@ -50,6 +51,11 @@ class InboxState(NamedTuple):
 
 Inboxes: TypeAlias = "dict[RecipientKey, InboxState]"
 """Locked inboxes, by the recipient's key."""
+
+
+def cursors_of(inboxes: Inboxes) -> dict[RecipientKey, float]:
+    """Return the cursors alone, to be told to :func:`.news.committed`."""
+    return {key: state.cursor for key, state in inboxes.items()}
 
 
 def advance(
@@ -335,9 +341,10 @@ def reset_all(models: Models) -> Iterator[int]:
     keys = session.scalars(after).all()
     while keys:
         connection = session.connection(bind_arguments={"clause": models.inbox})
-        advance(connection, models, keys, steps=1, now=models.clock())
+        moved = advance(connection, models, keys, steps=1, now=models.clock())
         reset = {"reset_cursor": models.inbox.c.cursor}
         connection.execute(update(models.inbox).where(key.in_(keys)).values(reset))
         session.commit()
+        news.committed(cursors_of(moved), spread=True)
         yield len(keys)
         keys = session.scalars(after.where(key > keys[-1])).all()

@@ -14,6 +14,9 @@ from flask import current_app, has_app_context
 
 from .models import RecipientKey
 
+MANY = 100
+"""From so many recipients on their pages spread their polls, whoever tells."""
+
 _log = logging.getLogger("flask_notify")
 
 
@@ -30,7 +33,13 @@ class Carrier(Protocol):
 
 
 def committed(cursors: Mapping[RecipientKey, float], *, spread: bool = False) -> None:
-    """Tell that cursors have moved on, after the commit; outside an application nobody is told."""
+    """Tell that cursors have moved on, after the commit; outside an application nobody is told.
+
+    Whoever moves cursors calls this: the commit hook of :mod:`.emission`, and all who write past it.
+
+    :param cursors: what each has reached at least.
+    :param spread: see :meth:`Carrier.tell`; by itself for :data:`MANY`.
+    """
     if not cursors or not has_app_context():
         return
     state = current_app.extensions.get("notify")
@@ -38,6 +47,6 @@ def committed(cursors: Mapping[RecipientKey, float], *, spread: bool = False) ->
     if carrier is None:
         return
     try:
-        carrier.tell(cursors, spread=spread)
+        carrier.tell(cursors, spread=spread or len(cursors) >= MANY)
     except Exception:  # noqa: BLE001  # the commit has happened: its caller must not hear of this
         _log.exception("The news of a commit could not be handed over; pages see it with their next poll")

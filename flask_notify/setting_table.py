@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
+from .reaching_settings import REACHING
 from .setting_values import (
+    Setting,
     is_base_url,
     is_count,
     is_flag,
@@ -22,17 +20,7 @@ from .setting_values import (
     is_weekday,
 )
 
-
-@dataclass(frozen=True)
-class Setting:
-    """One key of ``app.config``: its default, what a right value is, and its meaning."""
-
-    name: str
-    default: Any
-    expected: str
-    check: Callable[[Any], bool]
-    meaning: str
-
+__all__ = ["SETTINGS", "Setting"]
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -234,4 +222,5 @@ SETTINGS: tuple[Setting, ...] = (
         "Set it when you run the migrations that ship with Flask-Notify beside your own. It "
         "declares their version table, so that ``flask db migrate`` leaves it alone.",
     ),
+    *REACHING,
 )

@@ -16,6 +16,10 @@ _signals = Namespace()
 
 mail_sent = _signals.signal("mail-sent", "With mail_id and recipient_id: the server has taken a mail.")
 mail_failed = _signals.signal("mail-failed", "With mail_id, recipient_id, state and reason: an attempt has failed.")
+push_sent = _signals.signal("push-sent", "With push_id, message_id and recipient_id: a push service has taken a push.")
+push_failed = _signals.signal(
+    "push-failed", "With push_id, message_id, recipient_id, state and reason: a push was not sent, or not yet."
+)
 fanout_moved = _signals.signal("fanout-moved", "With fanout_id and moved: a batch of an emission to many has arrived.")
 expired = _signals.signal("expired", "With table and removed: a batch of old rows is gone.")
 

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: databases, an application builder, live servers and a browser."""
+"""Fixtures for all tests: databases, brokers, an application builder, live servers and a browser."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import shutil
 import signal
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -19,7 +20,7 @@ from hypothesis import settings
 from tests.apps import Site, make_app
 from tests.live import LiveServer
 from tests.matrix import Variant, pairwise, whole
-from tests.servers import DATABASE_NAMES, Database, Databases, Unavailable
+from tests.servers import DATABASE_NAMES, Database, Databases, RabbitMQ, Redis, Server, Unavailable
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 REQUIRE_ALL = os.environ.get("REQUIRE") == "all"
 _ROOM = 4 * 2**30
+BROKER_NAMES = ("memory", "redis", "rabbitmq")
+_BROKERS = {"redis": "redis", "rabbitmq": "rabbitmq", "postgresql": "postgresql_database"}
 _MISSING = "is not on this machine: "
 
 
@@ -72,6 +75,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     elif "database" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("databases")
         metafunc.parametrize("database", marker.args if marker else DATABASE_NAMES, indirect=True)
+    if "broker_url" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("brokers")
+        metafunc.parametrize("broker_url", marker.args if marker else BROKER_NAMES, indirect=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let one process have all tests with RabbitMQ, which takes long to start and much memory."""
+    if _needs(item, "rabbitmq"):
+        item.add_marker(pytest.mark.xdist_group("rabbitmq"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -101,8 +113,16 @@ def _kind(item: pytest.Item) -> str | None:
     return database.split("-", maxsplit=1)[0] if database else None
 
 
+def _needs(item: pytest.Item, broker: str) -> bool:
+    callspec = getattr(item, "callspec", None)
+    chosen = callspec.params.get("broker_url") if callspec else None
+    return chosen == broker or _BROKERS[broker] in getattr(item, "fixturenames", ())
+
+
 def _is_slow(item: pytest.Item) -> bool:
-    return "browser" in getattr(item, "fixturenames", ()) or item.get_closest_marker("slow") is not None
+    marked = item.get_closest_marker("slow") is not None
+    served = _needs(item, "rabbitmq") or _needs(item, "postgresql")
+    return marked or served or "browser" in getattr(item, "fixturenames", ())
 
 
 def missing(reason: Unavailable) -> NoReturn:
@@ -143,6 +163,73 @@ def database(request: pytest.FixtureRequest, databases: Databases, tmp_path: Pat
     with ExitStack() as stack:
         try:
             fresh = stack.enter_context(databases.fresh(request.param, tmp_path))
+        except Unavailable as reason:
+            missing(reason)
+        yield fresh
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[RabbitMQ]:
+    """RabbitMQ, once for this run."""
+    with _one(RabbitMQ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Redis]:
+    """Redis, once for this run."""
+    with _one(Redis) as server:
+        yield server
+
+
+_AServer = TypeVar("_AServer", bound=Server)
+
+
+@contextmanager
+def _one(kind: type[_AServer]) -> Iterator[_AServer]:
+    try:
+        server = kind()
+    except Unavailable as reason:
+        missing(reason)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def rabbitmq(rabbitmq_server: RabbitMQ) -> Iterator[RabbitMQ]:
+    """RabbitMQ, running at the start of the test whatever the one before did to it.
+
+    What was in its durable queues is still there: let each test name its own.
+    """
+    rabbitmq_server.start()
+    yield rabbitmq_server
+    rabbitmq_server.resume()
+
+
+@pytest.fixture
+def redis(redis_server: Redis) -> Iterator[Redis]:
+    """Redis, running and empty at the start of the test."""
+    redis_server.start()
+    redis_server.empty()
+    yield redis_server
+    redis_server.resume()
+
+
+@pytest.fixture
+def broker_url(request: pytest.FixtureRequest) -> str:
+    """The address of a broker, of each kind in turn (see the marker `brokers`)."""
+    if request.param == "memory":
+        return f"memory://{uuid.uuid4()}"
+    server: Redis | RabbitMQ | Database = request.getfixturevalue(_BROKERS[request.param])
+    return server.url
+
+
+@pytest.fixture
+def postgresql_database(databases: Databases, tmp_path: Path) -> Iterator[Database]:
+    """An empty database of PostgreSQL."""
+    with ExitStack() as stack:
+        try:
+            fresh = stack.enter_context(databases.fresh("postgresql", tmp_path))
         except Unavailable as reason:
             missing(reason)
         yield fresh

@@ -19,6 +19,7 @@ OURS = (
     "notify_fanout",
     "notify_fanout_recipient",
     "notify_lease",
+    "notify_relay",
     "notify_push_subscription",
     "notify_push",
     "notify_push_preference",

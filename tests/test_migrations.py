@@ -170,6 +170,7 @@ def test_messages_are_kept_on_the_way_from_the_newest_version_and_to_it(before: 
         site.user(susan).set_notify_preferences(timezone="Europe/Berlin")
         site.db.session.commit()
         site.db.session.add(site.notify.Watch(recipient_id=susan, target_type="Post", target_id="1"))
+        site.db.session.add(site.notify.Relay(recipient_id=susan, envelope="{}", _created_at=0.5))
         site.db.session.commit()
     # Of the inbox what it had then: it is given columns at its end.
     names = [name for name in before_it if name != "notify_inbox"]

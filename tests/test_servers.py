@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from tests.apps import Site
 from tests.live import LiveServer
-from tests.servers import Database
+from tests.servers import Database, Redis
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -35,6 +35,21 @@ def test_a_server_that_comes_back_has_what_was_committed(database: Database, how
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT id FROM kept")) == 7
     engine.dispose()
+
+
+# What takes seconds with RabbitMQ is shown by the tests of its adapter.
+def test_a_server_that_was_stopped_killed_or_paused_answers_again(redis: Redis) -> None:
+    for end in (redis.stop, redis.kill):
+        end()
+        assert not redis.answers()
+        redis.start()
+        assert redis.answers()
+
+    redis.pause()
+    redis.stop()
+    redis.start()
+
+    assert redis.answers()
 
 
 @pytest.mark.databases("mariadb")

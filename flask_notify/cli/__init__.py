@@ -7,7 +7,8 @@ from .checking import doctor, recount
 from .cursors import migrations_path, reset_cursors
 from .emitting import broadcast, drain, send
 from .reading import inbox, why
-from .running import digest, expire, run
+from .running import digest, expire, relay, run
+from .streaming import stream
 
 __all__ = ["notify_cli"]
 
@@ -20,9 +21,11 @@ _COMMANDS = (
     inbox,
     migrations_path,
     recount,
+    relay,
     reset_cursors,
     run,
     send,
+    stream,
     why,
 )
 for command in _COMMANDS:

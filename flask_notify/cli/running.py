@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import asdict
 from io import StringIO
 from typing import Any, cast
@@ -13,9 +14,11 @@ from flask.cli import with_appcontext
 
 from ..mailing import digest as digests
 from ..mailing.transport import FlaskMailTransport
+from ..relaying import waiting
+from ..relaying.relayer import Relayer
 from ..running import expiry, scheduler
 from ..running.jobs import told
-from .base import answer, app_models, app_state, as_json, table
+from .base import answer, app_models, app_state, as_json, progress, table
 
 
 @click.command()
@@ -49,6 +52,31 @@ def expire(machine: bool) -> None:
         for batch in bar:
             removed[batch.what] += batch.removed
     answer(machine, {"removed": removed}, f"Removed {told(removed)}." if removed else "Nothing was old enough.")
+
+
+@click.command()
+@as_json
+@with_appcontext
+def relay(machine: bool) -> None:
+    """Take the messages that wait to the queues of the broker.
+
+    `flask notify run` does so by itself, each second. Beside it, messages may be repeated: whoever
+    reads the queues knows them by their id. The exit code is 1 if the broker cannot be reached.
+    """
+    models, settings = app_models(), app_state().settings
+    if not settings.relay_queues:
+        raise click.UsageError("Nothing is relayed while NOTIFY_RELAY_QUEUES is off.")
+    engine, relayer, relayed = models.db.engines[models.bind_key], Relayer.of(models, settings), 0
+    with engine.connect() as connection:
+        before = waiting.backlog(connection, models).messages
+    with closing(relayer), progress(before, "Messages", machine) as bar:
+        for size in relayer.relay():
+            relayed += size
+            bar.update(size)
+    with engine.connect() as connection:
+        left = waiting.backlog(connection, models).messages
+    text = f"Relayed {relayed} message{'' if relayed == 1 else 's'}{f'; {left} wait still' if left else ''}."
+    answer(machine, {"relayed": relayed, "left": left}, text)
 
 
 @click.command()

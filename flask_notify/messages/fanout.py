@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from .. import emission, inbox, signals
+from .. import emission, inbox, news, signals
 from ..config import Settings
 from ..durability import without_waiting
 from ..errors import UnknownType
@@ -184,7 +184,8 @@ class _InboxesAreMissing(Exception):
 def _move_batch(models: Models, settings: Settings, types: Registry, fanout_id: int, *, make: bool) -> int:
     with models.db.session.session_factory() as session:
         connection = session.connection(bind_arguments={"clause": models.inbox})
-        without_waiting(connection)
+        if not settings.relay_queues:  # or what the disk has lost might be in a broker's queue already
+            without_waiting(connection)
         mine = models.fanout.c.id == fanout_id
         kind, content = connection.execute(select(models.fanout.c.kind, models.fanout.c.content).where(mine)).one()
         if kind == "value":
@@ -212,12 +213,13 @@ def _move_messages(
         copies, parked = _render(session, models, one, taken)
     _park(connection, models, fanout_id, parked)
     if copies:
-        _put(connection, models, copies, make=make)
+        _put(session, models, copies, make=make)
     _note_moved(connection, models, fanout_id, len(taken))
     return len(taken)
 
 
-def _put(connection: Connection, models: Models, copies: list[Copy], *, make: bool) -> None:
+def _put(session: Session, models: Models, copies: list[Copy], *, make: bool) -> None:
+    connection = session.connection(bind_arguments={"clause": models.inbox})
     now = models.clock()
     inboxes = inbox.lock(connection, models, [copy.key for copy in copies], now=now, make=make)
     if len(inboxes) < len(copies):
@@ -228,6 +230,8 @@ def _put(connection: Connection, models: Models, copies: list[Copy], *, make: bo
         copy.cursor = inboxes[copy.key].cursor
     if copies:
         writing.write(connection, models, copies, inboxes, now=now, moved=False)
+        moved = {copy.key: copy.cursor for copy in copies}
+        emission.after_commit(session, lambda: news.committed(moved, spread=True))
 
 
 def _render(
@@ -304,11 +308,14 @@ def _move_value(session: Session, models: Models, fanout_id: int) -> int:
     if not keys:
         _finish(connection, models, fanout_id)
         return 0
+    now = models.clock()
     if all(row[1] is not None for row in rows):
-        inbox.move_on(connection, models, keys, now=models.clock())
+        inbox.move_on(connection, models, keys, now=now)
     else:
-        inbox.advance(connection, models, keys, now=models.clock())
-    notifications.give_alike(connection, models, keys, now=models.clock(), **content)
+        inbox.advance(connection, models, keys, now=now)
+    notifications.give_alike(connection, models, keys, now=now, **content)
+    # What the cursors have reached at least: they were moved without asking for them.
+    emission.after_commit(session, lambda: news.committed(dict.fromkeys(keys, now), spread=True))
     _note_moved(connection, models, fanout_id, len(keys), progress=str(keys[-1]))
     return len(keys)
 

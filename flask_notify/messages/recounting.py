@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select, update
 
-from .. import inbox
+from .. import inbox, news
 from ..models import Models, RecipientKey
 
 BATCH = 1_000
@@ -35,9 +35,9 @@ def recount(models: Models) -> Iterator[Recounted]:
     while keys:
         connection = session.connection(bind_arguments={"clause": models.inbox})
         wrong = wrong_ones(connection, models, keys)
-        if wrong:
-            _mend(connection, models, wrong)
+        mended = _mend(connection, models, wrong) if wrong else {}
         session.commit()
+        news.committed(mended, spread=True)
         yield Recounted(len(keys), len(wrong))
         keys = session.scalars(after.where(key > keys[-1])).all()
 
@@ -55,12 +55,14 @@ def wrong_ones(connection: Connection, models: Models, keys: Sequence[RecipientK
     return list(connection.scalars(query.order_by(row.recipient_id)))
 
 
-def _mend(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> None:
+def _mend(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> dict[RecipientKey, float]:
     # Under the lock, and counted again: what was read before it may be over.
-    locked = list(inbox.advance(connection, models, keys, now=models.clock()))
+    locked = inbox.advance(connection, models, keys, now=models.clock())
     row = models.inbox.c
     values = {"unseen_count": _unseen(models), "unseen_cursor": row.cursor, "mail_due_at": _due(models)}
-    connection.execute(update(models.inbox).where(inbox.among(connection, row.recipient_id, locked)).values(values))
+    mine = inbox.among(connection, row.recipient_id, list(locked))
+    connection.execute(update(models.inbox).where(mine).values(values))
+    return inbox.cursors_of(locked)
 
 
 def _unseen(models: Models) -> Any:

@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from ..errors import ConfigurationError, WrittenByHand
 from .columns import ID_TYPE, MAX_NAME, RecipientKey
 from .live import InboxColumns, NotificationColumns
-from .moving import FanoutColumns, FanoutRecipientColumns, LeaseColumns, MailColumns
+from .moving import FanoutColumns, FanoutRecipientColumns, LeaseColumns, MailColumns, RelayColumns
 from .pushing import PushColumns, PushPreferenceColumns, PushSubscriptionColumns
 from .reading import BlockColumns, MessageColumns, PreferenceColumns, WatchColumns
 
@@ -39,6 +39,7 @@ __all__ = [
     "PushPreferenceColumns",
     "PushSubscriptionColumns",
     "RecipientKey",
+    "RelayColumns",
     "WatchColumns",
     "build",
 ]
@@ -73,6 +74,7 @@ class Models:
     Fanout: type[FanoutColumns]
     FanoutRecipient: type[FanoutRecipientColumns]
     Lease: type[LeaseColumns]
+    Relay: type[RelayColumns]
     PushSubscription: type[PushSubscriptionColumns]
     Push: type[PushColumns]
     PushPreference: type[PushPreferenceColumns]
@@ -88,6 +90,7 @@ class Models:
     fanout = _TableOf("Fanout")
     fanout_recipient = _TableOf("FanoutRecipient")
     lease = _TableOf("Lease")
+    relay = _TableOf("Relay")
     push_subscription = _TableOf("PushSubscription")
     push = _TableOf("Push")
     push_preference = _TableOf("PushPreference")
@@ -96,7 +99,7 @@ class Models:
     def tables(self) -> list[Table]:
         """All of them, each before those that refer to it."""
         ours = {self.inbox, self.notification, self.message, self.preference, self.block, self.watch}
-        ours |= {self.mail, self.fanout, self.fanout_recipient, self.lease}
+        ours |= {self.mail, self.fanout, self.fanout_recipient, self.lease, self.relay}
         ours |= {self.push_subscription, self.push, self.push_preference}
         return [table for table in self.user_table.metadata.sorted_tables if table in ours]
 
@@ -167,6 +170,7 @@ def build(db: SQLAlchemy, user_mapper: Mapper[Any]) -> Models:
             recipient_id=mapping.key(primary_key=True),
         ),
         Lease=mapping.map("NotifyLease", LeaseColumns),
+        Relay=mapping.map("NotifyRelay", RelayColumns, recipient_id=mapping.key(inbox)),
         PushSubscription=mapping.map(
             "NotifyPushSubscription", PushSubscriptionColumns, recipient_id=mapping.key(inbox)
         ),

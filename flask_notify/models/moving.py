@@ -1,4 +1,4 @@
-"""What is on its way: mail in the outbox, emissions to many, and who is at work on them."""
+"""What is on its way: mail in the outbox, emissions to many, messages for queues, and who is at work on them."""
 
 from __future__ import annotations
 
@@ -96,3 +96,30 @@ class LeaseColumns:
     owner: Mapped[str] = mapped_column(String(64), nullable=False)
     until: Mapped[float] = mapped_column(Double, nullable=False)
     renewed_at: Mapped[float] = mapped_column(Double, nullable=False)
+
+
+class RelayColumns:
+    """A message that is to go to its recipient's queue of the broker, until the broker has confirmed it.
+
+    It is written with the message, under the inbox's lock, so that the keys of one recipient grow in
+    the order of the commits; and apart from it, so that the message may be removed meanwhile.
+    """
+
+    __tablename__ = "notify_relay"
+
+    id: Mapped[int] = mapped_column(ID_TYPE, primary_key=True, autoincrement=True, sort_order=-2)
+    recipient_id: Mapped[RecipientKey]
+    envelope: Mapped[str] = mapped_column(JSON_TEXT_TYPE, nullable=False)
+    """All that is sent, as JSON text; its ``id`` is the same at each attempt."""
+    _created_at: Mapped[float] = mapped_column("created_at", Double, nullable=False)
+
+    created_at = aware_time("_created_at")
+
+    @declared_attr.directive
+    def __table_args__(cls) -> Any:
+        return (
+            # A constraint, and no index, for the reason that stands with the messages.
+            UniqueConstraint("recipient_id", "id", name="uq_notify_relay_recipient_id_id"),
+            # Whoever deletes what was confirmed, by its keys, must never meet another row with one of them.
+            {"sqlite_autoincrement": True},
+        )

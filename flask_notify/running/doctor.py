@@ -15,6 +15,7 @@ from ..errors import ConfigurationError
 from ..leases import holder
 from ..mailing.transport import FlaskMailTransport
 from ..models import Models
+from ..relaying import waiting
 
 _HOUR = 3600
 _LATE = 900
@@ -50,6 +51,7 @@ def examine(app: Flask, models: Models, settings: Settings) -> Iterator[Finding]
             if all(finding.level != "error" for finding in tables):
                 for look in _IN_TABLES:
                     yield from look(connection, models)
+                yield from _relay(connection, models, settings)
     yield from _mail_server(app, settings)
 
 
@@ -172,6 +174,22 @@ def _fanouts(connection: Connection, models: Models) -> Iterator[Finding]:
             f"{count} recipients of emission {fanout_id} are parked: {error}",
             "Mend the type's code, set `error` to NULL in notify_fanout_recipient and `finished_at` in notify_fanout, "
             "and run `flask notify drain`; or delete those rows.",
+        )
+
+
+def _relay(connection: Connection, models: Models, settings: Settings) -> Iterator[Finding]:
+    messages, since = waiting.backlog(connection, models)
+    if settings.relay_queues:
+        age = 0.0 if since is None else models.clock() - since
+        what = f"{messages} messages wait for the broker" + (f", for {age / 60:.0f} minutes" if age > 60 else "")
+        remedy = "See to it that the scheduler runs and the broker answers; `flask notify relay` tells what is wrong."
+        yield Finding("warning", "relay", what, remedy) if age > 60 else Finding("ok", "relay", what)
+    elif messages:
+        yield Finding(
+            "warning",
+            "relay",
+            f"{messages} messages wait for the broker, and NOTIFY_RELAY_QUEUES is off",
+            "Set it again, or delete the rows of notify_relay.",
         )
 
 

@@ -14,6 +14,9 @@ from ..mailing.transport import FlaskMailTransport, Transport
 from ..messages import fanout
 from ..messages.message_types import Registry
 from ..models import Models
+from ..pushing.keys import vapid_of
+from ..pushing.sender import Sender
+from ..relaying.relayer import Relayer
 from . import expiry
 
 
@@ -30,10 +33,25 @@ class Work:
     types: Registry
     stop: Callable[[], bool]
     transport: Transport = field(init=False)
+    relayer: Relayer = field(init=False)
     _mail_problem: str | None = field(default=None, init=False)
+    _sender: Sender | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.transport = FlaskMailTransport(self.app, self.settings.mail_timeout)
+        self.relayer = Relayer.of(self.models, self.settings)
+
+    def close(self) -> None:
+        """Give up connections, once no job runs any more."""
+        self.relayer.close()
+
+    @property
+    def push_sender(self) -> Sender | None:
+        """What sends pushes, the same each time; None where the application has no Web Push."""
+        vapid = vapid_of(self.settings, self.app.config) if self._sender is None else None
+        if vapid is not None:
+            self._sender = Sender(self.models, self.settings, self.types, vapid)
+        return self._sender
 
     def is_news(self, problem: str | None) -> bool:
         """Return whether the mail has another problem than at the last time: nobody reads the same line all day."""
@@ -63,6 +81,11 @@ def move_fanouts(work: Work) -> str | None:
     return f"moved {_count(moved, 'recipient')}" if moved else None
 
 
+def relay(work: Work) -> str | None:
+    """Take messages to the queues of the broker."""
+    return work.relayer.run(work.stop) if work.settings.relay_queues else None
+
+
 def send_mail(work: Work) -> str | None:
     """Send all mail that is due."""
     if work.settings.base_url is None:
@@ -71,6 +94,13 @@ def send_mail(work: Work) -> str | None:
     summary = digest.run_once(work.models, work.settings, work.transport, work.stop)
     news = work.is_news(summary.problem)
     return str(summary) if summary.outcomes or (summary.problem and news) else None
+
+
+def send_pushes(work: Work) -> str | None:
+    """Send all pushes that are due."""
+    sender = work.push_sender
+    outcomes = None if sender is None else sender.run_once(work.stop)
+    return f"pushes: {told(outcomes)}" if outcomes else None
 
 
 def remove_old(work: Work) -> str | None:
@@ -83,7 +113,9 @@ def remove_old(work: Work) -> str | None:
 
 JOBS: tuple[Job, ...] = (
     Job("fan-out", 1, move_fanouts),
+    Job("relay", 1, relay, alone=True),
     Job("mail", 5, send_mail),
+    Job("push", 1, send_pushes),
     Job("expiry", 3600, remove_old, alone=True),
 )
 

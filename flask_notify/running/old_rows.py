@@ -23,7 +23,7 @@ from sqlalchemy import (
     true,
 )
 
-from .. import inbox
+from .. import inbox, news
 from ..config import Settings
 from ..models import Models, RecipientKey
 
@@ -206,12 +206,13 @@ class _Messages(Removal):
             if self.limits.keep_unseen:
                 self._lock(connection, recipients)
                 return self._delete(connection, still)
-            inbox.advance(connection, self.models, recipients, now=self.now)
+            moved = inbox.advance(connection, self.models, recipients, now=self.now)
             counted = select(message.recipient_id, func.count()).where(still, message.seen_at.is_(None))
             unseen = connection.execute(counted.group_by(message.recipient_id)).all()
             removed = self._delete(connection, still)
             inbox.adjust(connection, self.models, {key: -count for key, count in unseen})
-            return removed
+        news.committed(inbox.cursors_of(moved), spread=True)
+        return removed
 
 
 class _Values(Removal):

@@ -104,6 +104,8 @@ class Scheduler:
         self._stopping.set()
         self._scheduler.shutdown(wait=False)
         self._threads.join(timeout)
+        for work in (self._work, self._work_alone):
+            work.close()
         with self._app.app_context():
             try:
                 self._lease.release()

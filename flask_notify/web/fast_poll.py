@@ -15,6 +15,14 @@ the recipient, the cursor that was read, and an expiry. The browser sends it bac
    server-side session that ended under the same cookie) is asked again when the ticket expires.
 5. *It leaves no trace.* One read by primary key on a connection of the engine's pool, outside
    any transaction; no session, no cookie. If that read fails, the full way tells why.
+6. *Where hints flow, it may know without reading.* What is known of a cursor was read here, by
+   this layer, begun less than ``NOTIFY_HINT_TTL`` ago; every hint that the broker took over
+   since has been heard, up to a beat that was sent a few seconds ago at most; and none of them
+   was about this recipient. (See :mod:`flask_notify.hints.known` for the races, and
+   :mod:`flask_notify.hints.listener` for the beats.) So news is late by what a hint travels; by
+   a few seconds where the connection is silent; by that interval where its hint was lost, or
+   its writer has no broker; and it is never lost. A page that was rung is on the heels of a
+   hint that may not be here yet: for it the database is read.
 """
 
 from __future__ import annotations
@@ -28,9 +36,11 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.pool import SingletonThreadPool, StaticPool, reset_none
 
+from ..hints.process import Hints
 from ..live.polling import read_cursor
 from ..models import Models, RecipientKey
-from .ticket import Signer, origin
+from ..stream.tokens import Tokens
+from .ticket import Signer, Ticket, origin
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -75,7 +85,7 @@ class FastPoll:
             environ[OFFER] = Offer(bound_to, self._reader.engine)
             etag = environ.get("HTTP_IF_NONE_MATCH")
             if etag and environ["REQUEST_METHOD"] == "GET" and "fn1." in etag:
-                headers = self._reader.confirm(etag, bound_to)
+                headers = self._reader.confirm(etag, bound_to, environ.get("HTTP_X_NOTIFY_STREAM"))
                 if headers is not None:
                     start_response("304 NOT MODIFIED", headers)
                     return []
@@ -87,14 +97,26 @@ class CursorReader:
 
     :param engine: the engine of the user model's bind.
     :param poll_interval: seconds, told to the client with each answer.
+    :param hints: what may know a cursor without the database; None where there is no broker.
+    :param tokens: who signs tokens for the stream; None where there is none.
     """
 
-    def __init__(self, engine: Engine, models: Models, signer: Signer, poll_interval: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        models: Models,
+        signer: Signer,
+        poll_interval: float,
+        hints: Hints | None = None,
+        tokens: Tokens | None = None,
+    ) -> None:
         self.engine = engine
         self._models = models
         self._signer = signer
         self._key_type = _key_type(models)
         self._poll_interval = f"{poll_interval:g}"
+        self._hints = hints
+        self._tokens = tokens
         # On PostgreSQL a transaction costs two more round trips than the read itself.
         self._autocommit = engine.dialect.driver in ("psycopg", "psycopg2")
 
@@ -108,19 +130,39 @@ class CursorReader:
         shares = isinstance(engine.pool, (StaticPool, SingletonThreadPool))
         return not shares and engine.pool._reset_on_return is not reset_none
 
-    def confirm(self, if_none_match: str, bound_to: bytes) -> list[tuple[str, str]] | None:
-        """Return the headers of a 304 if the ticket is good and nothing has come since."""
+    def confirm(self, if_none_match: str, bound_to: bytes, stream: str | None = None) -> list[tuple[str, str]] | None:
+        """Return the headers of a 304 if the ticket is good and nothing has come since.
+
+        :param stream: why a page with a stream polls: ``rung`` where it was told of news a moment
+            ago. Any other value only asks for the next token.
+        """
         if self._key_type is None:
             return None
-        ticket = self._signer.verify(if_none_match, bound_to, self._models.clock())
-        if ticket is None or self._cursor(self._key_type(ticket.key)) != ticket.cursor:
+        now = self._models.clock()
+        ticket = self._signer.verify(if_none_match, bound_to, now)
+        if ticket is None or not self._stands(ticket, self._key_type, stream == "rung"):
             return None
-        return [
+        headers = [
             ("ETag", ticket.etag),
             ("Cache-Control", "private, no-cache"),
             ("Vary", "Cookie"),
             ("X-Poll-Interval", self._poll_interval),
         ]
+        if stream and self._tokens is not None:
+            headers.append(("X-Notify-Stream", self._tokens.mint(ticket.key, now)))
+        return headers
+
+    def _stands(self, ticket: Ticket, key_type: Callable[[str], RecipientKey], rung: bool) -> bool:
+        if self._hints is None:
+            return self._cursor(key_type(ticket.key)) == ticket.cursor
+        if not rung and self._hints.known(ticket.key) == ticket.cursor:
+            return True
+        # Before the connection is taken: with it, a transaction may begin.
+        asked_at = self._hints.clock()
+        cursor = self._cursor(key_type(ticket.key))
+        if cursor is not None:
+            self._hints.learn(ticket.key, cursor, asked_at)
+        return cursor == ticket.cursor
 
     def _cursor(self, key: RecipientKey) -> float | None:
         try:

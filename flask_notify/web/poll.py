@@ -25,11 +25,11 @@ def poll() -> Response:
     """Answer a poll (the contract of the Flask Mega-Tutorial's client, part XXI)."""
     user = current_recipient()
     if user is None:
-        return _refuse(401, "Log in to be notified.")
+        return refuse(401, "Log in to be notified.")
     since = _parse_since()
     if since is None:
         expected = "since must be one finite number of Unix seconds, at least 0"
-        return _refuse(400, f"{expected}, got {request.args.getlist('since')!r}"[:300])
+        return refuse(400, f"{expected}, got {request.args.getlist('since')!r}"[:300])
     answer = read_answer(user, since)
     state = current_app.extensions["notify"]
     # As one list: to set them one by one takes twice as long.
@@ -39,6 +39,8 @@ def poll() -> Response:
         ("Vary", "Cookie"),
         *_caching(user, answer, state.signer),
     ]
+    if state.tokens is not None and request.environ.get("HTTP_X_NOTIFY_STREAM"):
+        headers.append(("X-Notify-Stream", state.tokens.mint(str(recipient_key(user)), models_of(user).clock())))
     return Response(answer.body, headers=headers, mimetype="application/json")
 
 
@@ -108,7 +110,8 @@ def _holds(offer: Offer, user: RecipientMixin) -> bool:
     return models.db.session.get_bind(clause=models.inbox) is offer.engine
 
 
-def _refuse(status: int, message: str) -> Response:
+def refuse(status: int, message: str) -> Response:
+    """Return an error as JSON."""
     response = jsonify(error=message)
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"

@@ -1,4 +1,7 @@
-"""A poll keeps nobody logged in: it writes no cookie, and refreshes neither session."""
+"""A poll keeps nobody logged in: it writes no cookie, and refreshes neither session.
+
+Nor does asking for the token of the stream.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from flask import Flask, Response, request
 from flask.sessions import SessionInterface, SessionMixin
 
 POLL_ENDPOINT = "notify.poll"
+_QUIET = {POLL_ENDPOINT, "notify.stream_token"}
 _LOGIN = ("_user_id", "_fresh", "_id")
 
 
@@ -23,7 +27,7 @@ def leave_sessions_alone(app: Flask) -> None:
     save = interface.save_session
 
     def save_session(app: Flask, session: SessionMixin, response: Response) -> None:
-        if request.endpoint != POLL_ENDPOINT:
+        if request.endpoint not in _QUIET:
             save(app, session, response)
             return
         before, after = _without_bookkeeping(_stored(app, interface, session), dict(session))

@@ -15,7 +15,7 @@ from alembic import op
 from flask_notify import current_notify
 
 revision = "notify_0007"
-down_revision = "notify_0005"
+down_revision = "notify_0006"
 branch_labels = None
 depends_on = None
 

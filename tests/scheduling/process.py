@@ -68,7 +68,11 @@ class Process:
 
     def terminate(self) -> None:
         """Ask it to end."""
-        self._process.send_signal(signal.SIGTERM)
+        self.send(signal.SIGTERM)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """End it as a crash does."""

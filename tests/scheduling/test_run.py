@@ -72,6 +72,7 @@ def test_it_moves_what_was_sent_to_many_sends_mail_and_removes_what_is_old(
     assert copies(site) == [1, 1]
     assert scheduler.lines[:3] == [
         "fan-out: every 1 s",
+        "relay: every 1 s; by one process at a time",
         "mail: every 5 s",
         "expiry: every 3600 s; by one process at a time",
     ]

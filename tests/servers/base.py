@@ -94,6 +94,17 @@ class Server:
         self.stop()
         self.start()
 
+    def pause(self) -> None:
+        """Stop the server's process in its tracks: connections stay open, and nobody answers.
+
+        Only of servers that are one process: children of it would go on.
+        """
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the server go on after a pause."""
+        self._signal(signal.SIGCONT)
+
     def close(self) -> None:
         """Stop the server for good and remove its data."""
         atexit.unregister(self.close)
@@ -107,6 +118,10 @@ class Server:
     def command(self) -> list[str]:
         """Return the command that runs the server in the foreground."""
         raise NotImplementedError
+
+    def environment(self) -> dict[str, str]:
+        """Return what the server's commands find in their environment beside the tests' own."""
+        return {}
 
     def answers(self) -> bool:
         """Return whether a client gets an answer."""
@@ -130,6 +145,7 @@ class Server:
             stderr=subprocess.STDOUT,
             # Ctrl-C is for the test run, which then stops its servers in order.
             start_new_session=True,
+            env={**os.environ, **self.environment()},
             user=account,
             group=account,
             extra_groups=no_groups if account else None,
@@ -156,14 +172,19 @@ class Server:
     def _end(self, how: signal.Signals) -> None:
         if self.process is None:
             return
-        if self.running:
-            self.process.send_signal(how)
+        self._signal(how)
+        # One that is paused would never hear of it.
+        self._signal(signal.SIGCONT)
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
         self.process = None
+
+    def _signal(self, which: signal.Signals) -> None:
+        if self.process is not None and self.running:
+            self.process.send_signal(which)
 
     def _log_tail(self) -> str:
         return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""

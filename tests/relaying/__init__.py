@@ -1,0 +1,1 @@
+"""Messages that go to the durable queues of a broker."""

@@ -1,0 +1,75 @@
+"""Processes of ``flask notify stream``, and pages that listen to them, each ended with its test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from flask_notify.brokers import connect
+from flask_notify.hints.wire import Hint, encode
+from tests.scheduling.process import Process
+from tests.servers import Redis
+from tests.stream.application import COMMAND
+from tests.stream.listening import Listener, port_of, token_for
+
+Start = Callable[..., Process]
+Listen = Callable[..., Listener]
+Hints = Callable[..., None]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start processes: the broker's address, further words of the command, and settings.
+
+    There is no such database, unless a test gives one.
+    """
+    with ExitStack() as stack:
+
+        def start_one(
+            broker: str, *words: str, database: str = "sqlite:////nowhere/to.be.found", **settings: Any
+        ) -> Process:
+            process = Process([*COMMAND, *words], database, {"NOTIFY_BROKER_URL": broker, **settings})
+            stack.callback(process.end)
+            return process
+
+        yield start_one
+
+
+@pytest.fixture
+def listen() -> Iterator[Listen]:
+    """Open pages of a recipient at a process, which have heard that news are heard there."""
+    with ExitStack() as stack:
+
+        def listen_one(process: Process, key: Any, seconds: float = 60, **headers: str) -> Listener:
+            port_of(process)  # it may take a while to start, and the token is young
+            listener = Listener(process, token_for(key, seconds), **headers)
+            stack.callback(listener.close)
+            assert listener.status == 200
+            listener.wait_for("hello")
+            return listener
+
+        yield listen_one
+
+
+@pytest.fixture
+def process(start: Start, redis: Redis) -> Process:
+    """A process that is told of news by Redis."""
+    return start(redis.url)
+
+
+@pytest.fixture
+def hint() -> Iterator[Hints]:
+    """Tell of news through a broker: its address, and keys."""
+    with ExitStack() as stack:
+        brokers: dict[str, Any] = {}
+
+        def tell(url: str, *keys: Any, spread: bool = False, everyone: bool = False) -> None:
+            if url not in brokers:
+                brokers[url] = connect(url)
+                stack.callback(brokers[url].close)
+            brokers[url].publish(encode(Hint({str(key): 1.0 for key in keys}, spread, everyone)))
+
+        yield tell

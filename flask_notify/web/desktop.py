@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from flask import Blueprint, current_app, flash, jsonify, request, send_from_directory, url_for
@@ -16,6 +17,7 @@ from werkzeug.wrappers import Response
 from ..language import gettext, ngettext
 from ..messages import sending
 from ..messages.listing import Reader, newest_unseen, reader_of
+from ..pushing.keys import Vapid, subject_of
 from ..recipient import RecipientMixin, models_of
 from ..rules import MailMode
 from .access import alias_of, commit, for_recipients, go_back, refuse, settings, wants_json
@@ -48,7 +50,18 @@ def add_routes(blueprint: Blueprint) -> None:
 
 def pushes() -> bool:
     """Whether the application pushes: it has a VAPID key."""
-    return getattr(settings(), "vapid_private_key", None) is not None
+    return settings().vapid_private_key is not None
+
+
+def _push_key() -> str | None:
+    """Return the key with which a browser subscribes, or None where nothing is pushed."""
+    private_key = settings().vapid_private_key
+    return None if private_key is None else _public_key(private_key, subject_of(settings(), current_app.config))
+
+
+@lru_cache(maxsize=8)
+def _public_key(private_key: str, subject: str) -> str:
+    return Vapid(private_key, subject).public_key
 
 
 def worker() -> Response:
@@ -166,6 +179,7 @@ def notify_desktop_script() -> Markup:
         of="" if user is None else alias_of(user),
         since=repr(float(_page().cursor)),
         quiet=user is not None and is_quiet(user),
+        push_key=_push_key(),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, cast
 
 from flask import Blueprint, current_app, flash, jsonify, request, send_from_directory, url_for
@@ -17,7 +16,6 @@ from werkzeug.wrappers import Response
 from ..language import gettext, ngettext
 from ..messages import sending
 from ..messages.listing import Reader, newest_unseen, reader_of
-from ..pushing.keys import Vapid, subject_of
 from ..recipient import RecipientMixin, models_of
 from ..rules import MailMode
 from .access import alias_of, commit, for_recipients, go_back, refuse, settings, wants_json
@@ -55,13 +53,8 @@ def pushes() -> bool:
 
 def _push_key() -> str | None:
     """Return the key with which a browser subscribes, or None where nothing is pushed."""
-    private_key = settings().vapid_private_key
-    return None if private_key is None else _public_key(private_key, subject_of(settings(), current_app.config))
-
-
-@lru_cache(maxsize=8)
-def _public_key(private_key: str, subject: str) -> str:
-    return Vapid(private_key, subject).public_key
+    vapid = getattr(current_app.extensions["notify"], "vapid", None)
+    return None if vapid is None else str(vapid.public_key)
 
 
 def worker() -> Response:

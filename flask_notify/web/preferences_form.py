@@ -113,7 +113,7 @@ def _fields(offer: Offer, stored: dict[str, Any]) -> dict[str, Any]:
         "timezone": SelectField(gettext("Time zone"), choices=_options(_zones(offer, stored["timezone"]))),
         "notify_myself": BooleanField(gettext("Tell me of what I do myself, too")),
         "widget_shown": BooleanField(gettext("Show new messages on my dashboard")),
-        "desktop": BooleanField(gettext("Show new messages on my desktop, in each browser where I allow it")),
+        "desktop": BooleanField(gettext("Desktop notifications, in each browser where I allow them")),
         "muted": BooleanField(gettext("Do not disturb me: nothing pops up until I switch this off")),
     }
     if offer.push:

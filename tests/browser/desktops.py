@@ -40,7 +40,7 @@ def visit(stage: Stage, *, permitted: bool = True, **options: Any) -> Visitor:
 
 def ask(page: Page) -> Locator:
     """Return the button that switches notifications on."""
-    return page.get_by_role("button", name="Show new messages on my desktop")
+    return page.get_by_role("button", name="Notify me on my desktop")
 
 
 def switch_on(visitor: Visitor) -> Page:

@@ -136,6 +136,11 @@ class _FlaskMailConnection(flask_mail.Connection):
         self.num_emails += 1
         self._tell(sender, address, content)
 
+    def announce(self, sender: str, content: bytes) -> None:
+        """Say which mail comes next; see :meth:`.Connection.announce`."""
+        if self.host is not None and not self._has_enough:
+            self.host.announce(sender, len(content))
+
     def configure_host(self, deadline: Deadline | None = None) -> Client:
         """Open a connection; all of it counts for the time of the mail at hand."""
         deadline = deadline or Deadline(self._timeout)
@@ -169,8 +174,13 @@ class _FlaskMailConnection(flask_mail.Connection):
         if host is not None:
             host.close()
 
+    @property
+    def _has_enough(self) -> bool:
+        """Whether so many mails went this way that the next one is to go another (``MAIL_MAX_EMAILS``)."""
+        return bool(self.mail.max_emails and self.num_emails and self.num_emails % self.mail.max_emails == 0)
+
     def _transmit(self, deadline: Deadline, sender: str, address: str, content: bytes) -> None:
-        if self.mail.max_emails and self.num_emails and self.num_emails % self.mail.max_emails == 0:
+        if self._has_enough:
             self.close(deadline)
         if self.host is not None:
             try:

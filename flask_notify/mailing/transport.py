@@ -50,7 +50,12 @@ class ServerUnusable(TryLater):
 
 
 class Connection(Protocol):
-    """One conversation with a mail server."""
+    """One conversation with a mail server.
+
+    It may have a method ``announce(sender, content)`` besides, which is called when a mail was
+    handed over and another follows, before it is written down that the first one is sent. It must
+    return at once and raise nothing; the mail itself comes by :meth:`send`, or does not come.
+    """
 
     def send(self, sender: str, address: str, content: bytes) -> None:
         """Hand one mail over; return when the server has taken it on.
@@ -137,7 +142,7 @@ class _FlaskMailConnection(flask_mail.Connection):
         self._tell(sender, address, content)
 
     def announce(self, sender: str, content: bytes) -> None:
-        """Say which mail comes next; see :meth:`.Connection.announce`."""
+        """Let the server think about the next mail's sender already; see :class:`.Connection`."""
         if self.host is not None and not self._has_enough:
             self.host.announce(sender, len(content))
 

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text, update
 
 from flask_notify import signals
 from flask_notify.durability import stamping
-from flask_notify.mailing import outbox
+from flask_notify.mailing import delivery, outbox
 from tests.mail.office import NOON, Office
 from tests.servers import Database, free_port
 from tests.servers.smtp import DRIP, HANG, SMTPServer, say
@@ -327,6 +327,45 @@ def test_an_application_can_hand_mails_over_in_its_own_way(office: Office) -> No
     assert own.sent == [SUSAN, ANNA, PETER]
     assert summary.outcomes == {"stored": 4, "sent": 3, "later": 1}
     assert states(office)[DAVID] == "pending"
+
+
+def test_what_was_sent_is_stamped_before_the_next_mail_goes_out(office: Office, smtp: SMTPServer) -> None:
+    four(office)
+    known: list[list[tuple[int, str]]] = []
+
+    def look(_address: str) -> None:
+        known.append([(len(smtp.received), state) for state in states(office).values() if state != "pending"])
+
+    smtp.at_rcpt["*"] = smtp.at_data["*"] = look
+
+    office.run()
+
+    # Asked at its RCPT and at its content, each of the four found all before it stamped.
+    assert [[state for _, state in stamped] for stamped in known] == [
+        ["sent"] * sent for sent in range(4) for _ in range(2)
+    ]
+
+
+def test_a_mail_that_was_announced_and_is_not_wanted_any_more_is_not_sent(
+    office: Office, smtp: SMTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = four(office)
+    monkeypatch.setattr(delivery, "_FRESH_SECONDS", 0.0)  # it looks before each mail
+    first: list[str] = []
+
+    def see(address: str) -> None:
+        if not first:
+            first.append(address)
+            for other, key in keys.items():
+                if other not in (address, PETER):
+                    office.see_all(key)
+
+    smtp.at_data["*"] = see
+
+    summary = office.run()
+
+    assert {mail.address for mail in smtp.received} == {first[0], PETER}
+    assert summary.outcomes == {"stored": 4, "sent": len(smtp.received), "cancelled": 4 - len(smtp.received)}
 
 
 @pytest.mark.databases("sqlite-wal", "sqlite", "postgresql")

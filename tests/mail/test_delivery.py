@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text, update
+from sqlalchemy import Connection, create_engine, event, text, update
 
 from flask_notify import signals
 from flask_notify.durability import stamping
@@ -386,3 +386,28 @@ def test_only_stamps_do_not_wait_for_the_disk(office: Office, database: Database
 
     assert meanwhile == ("off" if journal is None else 1 if journal == "wal" else 2)
     assert afterwards == usual == ("on" if journal is None else 2)
+
+
+@pytest.mark.databases("postgresql")
+def test_a_mail_is_on_the_disk_before_it_is_sent(office: Office, smtp: SMTPServer) -> None:
+    four(office)
+    begun: list[str] = []
+    committed: list[tuple[str, str]] = []
+
+    def remember(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        begun.append(statement)
+
+    def look(connection: Connection) -> None:
+        done = " ".join(begun)
+        what = "lease" if "notify_mail.attempts +" in done else "store" if "INSERT INTO notify_mail" in done else ""
+        committed.append((what, str(connection.exec_driver_sql("SHOW synchronous_commit").scalar())))
+        begun.clear()
+
+    with office.site.app.app_context():
+        event.listen(office.site.db.engine, "before_cursor_execute", remember)
+        event.listen(office.site.db.engine, "commit", look)
+    office.run()
+
+    # The one that waits waits for all that was written before.
+    assert [commit for commit in committed if commit[0]] == [("store", "off"), ("lease", "on")]
+    assert len(smtp.received) == 4

@@ -91,7 +91,7 @@ def _measure(stack: ExitStack, options: argparse.Namespace) -> report.Results:
     groups = [serve(stack, load, datasets, broker.url) for datasets in filled]
     for line in run(load, groups, options.rounds, options.seconds):
         print(line, flush=True)
-    versions = [served.version() for served in (*databases, broker)]
+    versions = [*(database.version() for database in databases), broker.version()]
     return report.Results(groups, counts, versions, options.rounds, options.seconds)
 
 

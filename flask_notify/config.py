@@ -56,6 +56,12 @@ class Settings:
         self.unsubscribe_key: str | None = config["NOTIFY_UNSUBSCRIBE_KEY"]
         self.action_hosts: frozenset[str] = frozenset(host.lower() for host in config["NOTIFY_ACTION_HOSTS"])
         self.broker_url: str | None = config["NOTIFY_BROKER_URL"]
+        self.scheduler: bool = config["NOTIFY_SCHEDULER"]
+        self.shipped_migrations: bool = config["NOTIFY_SHIPPED_MIGRATIONS"]
+        self._read_reaching(config)
+
+    def _read_reaching(self, config: Mapping[str, Any]) -> None:
+        """Read the settings of what reaches further than a poll."""
         self.relay_queues: bool = config["NOTIFY_RELAY_QUEUES"]
         self.relay_queue_prefix: str = config["NOTIFY_RELAY_QUEUE_PREFIX"]
         self.relay_expiry: float = config["NOTIFY_RELAY_EXPIRY"]
@@ -68,9 +74,7 @@ class Settings:
         self.stream_origins: frozenset[str] = frozenset(origin.lower() for origin in config["NOTIFY_STREAM_ORIGINS"])
         self.stream_poll_interval: float = config["NOTIFY_STREAM_POLL_INTERVAL"]
         self.stream_limit: int = config["NOTIFY_STREAM_LIMIT"]
-        self.scheduler: bool = config["NOTIFY_SCHEDULER"]
         self.hint_ttl: float = config["NOTIFY_HINT_TTL"]
-        self.shipped_migrations: bool = config["NOTIFY_SHIPPED_MIGRATIONS"]
 
 
 def _check(config: MutableMapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -28,6 +29,7 @@ from tests.scheduling.process import Process, flask
 from tests.servers import Database, RabbitMQ, Redis
 
 PATIENCE = 60
+CONSUMER = Path(__file__).parents[2] / "docs" / "code" / "consumer.py"
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["tests.relaying.test_brokers"])
@@ -239,6 +241,28 @@ def test_the_scheduler_relays_and_catches_up_when_the_broker_is_back(
 
     assert consumer.texts[key] == ["one", "two", "three"]
     assert not [line for line in process.lines if redis.password in line or "Traceback" in line]
+
+
+@pytest.mark.slow
+@pytest.mark.databases("sqlite")
+@pytest.mark.brokers("redis", "rabbitmq")
+def test_the_consumer_of_the_documentation_shows_what_comes(build: Callable[..., Site], broker_url: str) -> None:
+    site = build(key="uuid", **{**SETTINGS, "NOTIFY_BROKER_URL": broker_url})
+    site.notify.on_log("judged")(lambda record: None)  # noqa: ARG005
+    key = site.add_user("susan")
+    consumer = Process((sys.executable, str(CONSUMER), broker_url, str(key)), "", {})
+    try:
+        with site.app.app_context(), relaying(site):
+            site.notify.send("100% done", to=site.user(key))
+            site.notify.send_notification(
+                site.user(key), "judged", "%(points)s points", {"points": 40}, address="/submissions/7"
+            )
+            site.db.session.commit()
+        consumer.wait_for("40 points")
+    finally:
+        consumer.end()
+
+    assert consumer.lines == ["100% done", "40 points https://example.org/submissions/7"]
 
 
 def say(site: Site, key: Any, text: str) -> None:

@@ -64,6 +64,8 @@ def main() -> None:
 
 
 def _live_with_the_demo() -> None:
-    hints.hear(sys.stdin.buffer)
+    # Without a buffer: Python takes it for an error when it ends while one is being read into.
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as lines:
+        hints.hear(lines)
     # The pipe ends when the other end is gone.
     os.kill(os.getpid(), signal.SIGTERM)

@@ -113,7 +113,6 @@ REACHING: tuple[Setting, ...] = (
         45,
         "a positive number of seconds, less than 60",
         is_below_a_minute,
-    is_broker_url,
         "Seconds between two polls of a page while it listens. Each brings the token for the next minute.",
     ),
     Setting(

@@ -35,13 +35,12 @@ def set_desk(set_stage: Callable[..., Stage], **config: Any) -> Stage:
 
 def visit(stage: Stage, *, permitted: bool = True, **options: Any) -> Visitor:
     """Let a user come whose browser asks them nothing: it permits notifications, or refuses them."""
-    visitor = stage.visit(permissions=["notifications"] if permitted else [], **options)
-    return visitor
+    return stage.visit(permissions=["notifications"] if permitted else [], **options)
 
 
 def ask(page: Page) -> Locator:
     """Return the button that switches notifications on."""
-    return page.get_by_role("button", name="Show new messages on my desktop")
+    return page.get_by_role("button", name="Notify me on my desktop")
 
 
 def switch_on(visitor: Visitor) -> Page:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from .conftest import HIDE, Stage, wait_until
-from .desktops import ask, look_at, look_away, set_desk, shown, switch_on, visit, wait_for_titles
+from .desktops import ask, look_away, set_desk, shown, switch_on, visit, wait_for_titles
 from .inboxes import badge, left, message, tell
 from .test_accessibility import violations
 
@@ -196,7 +196,8 @@ def test_five_tabs_show_each_message_once(stage: Stage) -> None:
             expect(badge(tab)).to_have_text(str(count))
     wait_for_titles(tabs[0], *"abc")
     # Each of them has had its turn.
-    wait_until(tabs[0], "navigator.locks.query().then(({ held, pending }) => ![...held, ...pending].some(lock => /turn/.test(lock.name)))")
+    open_locks = "navigator.locks.query().then(({ held, pending }) => [...held, ...pending])"
+    wait_until(tabs[0], f"{open_locks}.then(locks => !locks.some(({{ name }}) => /turn/.test(name)))")
 
     assert tabs[0].evaluate("localStorage.count") == "3"
 

@@ -196,7 +196,10 @@ def test_five_tabs_show_each_message_once(stage: Stage) -> None:
             expect(badge(tab)).to_have_text(str(count))
     wait_for_titles(tabs[0], *"abc")
     # Each of them has had its turn.
-    wait_until(tabs[0], "navigator.locks.query().then(({ held, pending }) => ![...held, ...pending].some(lock => /turn/.test(lock.name)))")
+    wait_until(
+        tabs[0],
+        "navigator.locks.query().then(({ held, pending }) => ![...held, ...pending].some(lock => /turn/.test(lock.name)))",
+    )
 
     assert tabs[0].evaluate("localStorage.count") == "3"
 

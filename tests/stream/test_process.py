@@ -108,9 +108,7 @@ def test_nothing_that_is_logged_shows_a_token(process: Process, listen: Listen) 
 
 
 def test_only_pages_of_the_site_may_listen(start: Start, redis: Redis) -> None:
-    process = start(
-        redis.url, NOTIFY_BASE_URL=f"{SITE}/forum", NOTIFY_STREAM_ORIGINS=["https://APP.example.org:8443"]
-    )
+    process = start(redis.url, NOTIFY_BASE_URL=f"{SITE}/forum", NOTIFY_STREAM_ORIGINS=["https://APP.example.org:8443"])
     good = [SITE, "https://app.example.org:8443"]
     bad = [f"{SITE}.evil.example", "http://example.org", "https://evil.example", "null", "https://["]
 
@@ -137,9 +135,7 @@ def test_there_is_nothing_else(process: Process) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 405")
 
 
-def test_the_broker_goes_away_and_comes_back(
-    process: Process, listen: Listen, redis: Redis, hint: Hints
-) -> None:
+def test_the_broker_goes_away_and_comes_back(process: Process, listen: Listen, redis: Redis, hint: Hints) -> None:
     page = listen(process, 7)
     assert (health := Listener(process, None, "/stream/health")).status == 200
     assert health.text() == "ringing\n"

@@ -14,6 +14,7 @@ from werkzeug.local import LocalProxy
 from . import emission, recipient
 from .actions.declaring import Actions
 from .actions.notifying import ActionMessage
+from .alongside import alongside
 from .cli import notify_cli
 from .config import Settings
 from .errors import ConfigurationError
@@ -24,7 +25,7 @@ from .messages import browser_messages, fanout, sending
 from .messages.message_types import MessageType, Registry
 from .messages.outgoing import TextFunction
 from .models import Models
-from .relaying.envelopes import Envelopes
+from .pushing.keys import Vapid, vapid_of
 from .running import scheduler
 from .stream.tokens import Tokens
 from .web import unsubscribe
@@ -49,6 +50,8 @@ class State:
     """Who carries the news of a commit to other processes, and hears theirs; None without a broker."""
     tokens: Tokens | None = None
     """Who signs what pages listen to the stream with; None without a stream."""
+    vapid: Vapid | None = None
+    """What signs pushes, and has the public key for the pages; None without Web Push."""
 
 
 _Type = TypeVar("_Type", bound="type[MessageType]")
@@ -109,10 +112,9 @@ class Notify(log_registry.LogNotifications, Hooks, Actions):
             )
         self._db = db or self._db or app.extensions.get("sqlalchemy")
         settings = Settings(app.config)
-        if settings.relay_queues:
-            settings.alongside.append(Envelopes(settings))
-        carrier = connecting.carrier_of(app, settings)
-        app.extensions["notify"] = State(self, settings, _signer(app, settings), carrier)
+        settings.alongside.extend(alongside(settings))
+        carrier, vapid = connecting.carrier_of(app, settings), vapid_of(settings, app.config)
+        app.extensions["notify"] = State(self, settings, _signer(app, settings), carrier, vapid=vapid)
         if self._db is not None and recipient.find_models(self._db) is not None:
             self._check_models()
         if settings.shipped_migrations:

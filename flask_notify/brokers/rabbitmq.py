@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from .base import HINTS, TICK, WINDOW, Broker, BrokerUnavailable, Letter, LetterRefused, masked
 
 try:
     import amqp
-    from amqp.exceptions import AccessRefused, AMQPError, ChannelError
+    from amqp.exceptions import AMQPError, ChannelError
     from kombu.connection import Connection
 except ImportError:
     raise ConfigurationError(
@@ -133,10 +134,8 @@ class RabbitMQ(Broker):
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except AccessRefused as error:
-            raise BrokerUnavailable(f"RabbitMQ at {self.address} refuses: {error}") from error
         except (AMQPError, OSError) as error:
-            raise BrokerUnavailable(f"RabbitMQ at {self.address} cannot be reached: {_reason(error)}") from error
+            raise BrokerUnavailable(f"RabbitMQ at {self.address} is unavailable: {_reason(error)}") from error
 
 
 class _Line:
@@ -295,11 +294,11 @@ def _bytes(body: bytes | str) -> bytes:
 def _parsed(url: str, timeout: float, heartbeat: int) -> Any:
     connection: Any = Connection(url, connect_timeout=timeout, heartbeat=heartbeat)
     if url.startswith("amqps:"):
-        # kombu's names for the options of an address are not its AMQP library's; and None is the host of the
-        # address, without which the library would take anybody's certificate.
+        # kombu's names for the options of an address are not its AMQP library's, which without a name for the
+        # server would take anybody's certificate.
         options = connection.ssl if isinstance(connection.ssl, dict) else {}
         connection.ssl = {name.removeprefix("ssl_"): value for name, value in options.items()}
-        connection.ssl["server_hostname"] = None
+        connection.ssl["server_hostname"] = urlsplit(url).hostname
     return connection
 
 

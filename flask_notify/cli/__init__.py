@@ -6,6 +6,7 @@ from .base import notify_cli
 from .checking import doctor, recount
 from .cursors import migrations_path, reset_cursors
 from .emitting import broadcast, drain, send
+from .pushing import vapid
 from .reading import inbox, why
 from .running import digest, expire, relay, run
 from .streaming import stream
@@ -26,6 +27,7 @@ _COMMANDS = (
     run,
     send,
     stream,
+    vapid,
     why,
 )
 for command in _COMMANDS:

@@ -14,7 +14,6 @@ from ..mailing.transport import FlaskMailTransport, Transport
 from ..messages import fanout
 from ..messages.message_types import Registry
 from ..models import Models
-from ..pushing.keys import vapid_of
 from ..pushing.sender import Sender
 from ..relaying.relayer import Relayer
 from . import expiry
@@ -48,8 +47,8 @@ class Work:
     @property
     def push_sender(self) -> Sender | None:
         """What sends pushes, the same each time; None where the application has no Web Push."""
-        vapid = vapid_of(self.settings, self.app.config) if self._sender is None else None
-        if vapid is not None:
+        vapid = self.app.extensions["notify"].vapid
+        if self._sender is None and vapid is not None:
             self._sender = Sender(self.models, self.settings, self.types, vapid)
         return self._sender
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
 
 from .conftest import HIDE, Stage, wait_until
-from .desktops import ask, look_away, set_desk, shown, switch_on, visit, wait_for_titles
+from .desktops import ask, click, look_away, set_desk, shown, switch_on, visit, wait_for_titles
 from .inboxes import badge, left, message, tell
 from .test_accessibility import violations
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.databases("sqlite")
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -244,19 +241,6 @@ def test_data_never_become_anything_but_text(stage: Stage) -> None:
 
 
 # Clicking
-
-
-def click(page: Page, title: str) -> None:
-    """Click on a notification: in the worker, as the browser does, which itself shows none here."""
-    (worker,) = page.context.service_workers
-    worker.evaluate(
-        """async title => {
-            const notes = await registration.getNotifications();
-            const notification = notes.find(note => note.title === title);
-            self.dispatchEvent(new NotificationEvent("notificationclick", { notification }));
-        }""",
-        title,
-    )
 
 
 def test_a_click_leads_an_open_page_to_the_message_and_marks_it_seen(stage: Stage) -> None:

@@ -330,3 +330,82 @@ def test_axe_finds_nothing(stage: Stage, scheme: Literal["light", "dark"], modul
 
     expect(page.get_by_text("The kettle boils")).to_be_visible()
     assert violations(page, axe) == []
+
+
+# Not to be disturbed
+
+
+def test_who_does_not_want_to_be_disturbed_is_shown_nothing(stage: Stage) -> None:
+    visitor = visit(stage)
+    switch_on(visitor)
+    with stage.site.app.app_context():
+        stage.site.user(visitor.key).set_notify_preferences(muted=True)
+        stage.site.db.session.commit()
+    page = visitor.open("/desk?always")
+    expect(page.get_by_text("you do not want to be disturbed now")).to_be_visible()
+    look_away(page)
+
+    tell(stage, visitor, "news")
+    send_browser_message(stage, visitor.key, "The kettle boils")
+
+    # What is said to an open page is a toast, which waits for whoever comes.
+    expect(page.get_by_role("status").filter(has_text="The kettle boils")).to_be_visible()
+    expect(badge(page)).to_have_text("1")
+    assert shown(page) == []
+
+
+def test_an_open_page_hears_of_it_without_a_reload(stage: Stage) -> None:
+    visitor = visit(stage)
+    page = switch_on(visitor)
+    with stage.site.app.app_context():
+        stage.site.user(visitor.key).set_notify_preferences(desktop=False)
+        stage.site.db.session.commit()
+    look_away(page)
+
+    with page.expect_response("**/notifications/desktop?*") as answer:
+        tell(stage, visitor, "news")
+
+    assert answer.value.json()["notes"] == []
+    assert shown(page) == []
+
+
+def test_the_preferences_can_be_used_on_a_small_screen(stage: Stage, module_file: Callable[[str], Path]) -> None:
+    axe = module_file("axe-core/axe.min.js")
+    visitor = visit(stage, viewport={"width": 320, "height": 640})
+    page = visitor.open("/preferences")
+    expect(ask(page)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert violations(page, axe) == []
+
+    ask(page).press("Enter")
+    expect(page.get_by_role("button", name="Switch off")).to_be_focused()
+    page.get_by_role("button", name="Send a test notification").press("Enter")
+
+    wait_for_titles(page, "A test notification")
+    assert violations(page, axe) == []
+
+
+# Without service workers
+
+
+def test_a_browser_without_workers_shows_it_from_the_page(stage: Stage) -> None:
+    visitor = visit(stage, service_workers="block")
+    visitor.expect_complaint("Service Worker registration blocked")
+    visitor.context.add_init_script("""(() => {
+        window.made = [];
+        window.Notification = class {
+            static permission = "granted";
+            static requestPermission = async () => "granted";
+            constructor(title, options) { window.made.push([title, options.tag]); window.newest = this; }
+        };
+    })()""")
+    page = visitor.open("/desk")
+    ask(page).click()
+    look_away(page)
+
+    (number,) = tell(stage, visitor, "news", url="/post")
+
+    wait_until(page, "window.made.length")
+    assert page.evaluate("window.made") == [["news", f"notify-message-{number}"]]
+    page.evaluate("window.newest.onclick()")
+    page.wait_for_url("**/post")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,3 +238,46 @@ def test_a_subscription_for_another_key_is_renewed(stage: Stage, visitor: Visito
     page.reload()
 
     wait_until(page, f"localStorage.subscribedFor === '{PUBLIC}'")
+
+
+def change_address(page: Page, fresh: Subscriber) -> None:
+    """Let the browser tell its worker that it has another address now."""
+    (worker,) = page.context.service_workers
+    worker.evaluate(
+        """told => self.dispatchEvent(Object.assign(new ExtendableEvent("pushsubscriptionchange"), {
+            newSubscription: { toJSON: () => told },
+        }))""",
+        fresh.subscription,
+    )
+
+
+def wait_for_address(stage: Stage, page: Page, fresh: Subscriber) -> None:
+    """Wait until the server knows where to push."""
+    deadline = time.monotonic() + 15
+    while fresh.endpoint not in [endpoint for _, endpoint in subscribed(stage)]:
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+
+
+def test_the_worker_tells_the_server_of_a_new_address(stage: Stage, visitor: Visitor, service: PushService) -> None:
+    page, fresh = subscribe(stage, visitor), service.subscribe(PUBLIC)
+
+    change_address(page, fresh)
+
+    wait_for_address(stage, page, fresh)
+    assert {key for key, _ in subscribed(stage)} == {visitor.key}
+
+
+def test_the_worker_tells_nothing_in_the_name_of_another_user(
+    stage: Stage, visitor: Visitor, service: PushService
+) -> None:
+    page, others, fresh = subscribe(stage, visitor), service.subscribe(PUBLIC), service.subscribe(PUBLIC)
+
+    visitor.log_in(stage.site.add_user())
+    with page.context.expect_event("response", lambda response: response.url.endswith("/notifications/csrf")):
+        change_address(page, others)
+    visitor.log_in(visitor.key)
+    change_address(page, fresh)
+
+    wait_for_address(stage, page, fresh)
+    assert others.endpoint not in [endpoint for _, endpoint in subscribed(stage)]

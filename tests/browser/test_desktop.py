@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import expect
 
+from .bell import PATH, Bell
 from .conftest import HIDE, Stage, wait_until
 from .desktops import ask, click, look_away, set_desk, shown, switch_on, visit, wait_for_titles
 from .inboxes import badge, left, message, tell
@@ -409,3 +410,21 @@ def test_a_browser_without_workers_shows_it_from_the_page(stage: Stage) -> None:
     assert page.evaluate("window.made") == [["news", f"notify-message-{number}"]]
     page.evaluate("window.newest.onclick()")
     page.wait_for_url("**/post")
+
+
+# With a doorbell
+
+
+def test_a_hidden_page_shows_it_at_once_where_there_is_a_doorbell(set_stage: Callable[..., Stage]) -> None:
+    stage = set_desk(set_stage, NOTIFY_STREAM_URL=PATH, NOTIFY_POLL_INTERVAL=3600)
+    bell = Bell(stage.site.app.wsgi_app)
+    stage.site.app.wsgi_app = bell  # type: ignore[method-assign]
+    visitor = visit(stage)
+    page = switch_on(visitor)
+    bell.wait_for_lines(1)
+    page.evaluate(HIDE, True)
+
+    tell(stage, visitor, "news")
+    bell.ring()
+
+    wait_for_titles(page, "news")

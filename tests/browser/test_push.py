@@ -20,6 +20,7 @@ from tests.servers.push import PushService, push_services
 from .conftest import Stage, Visitor, wait_until
 from .desktops import click, look_away, set_desk, shown, switch_on, visit, wait_for_titles
 from .inboxes import badge, left, tell
+from .test_accessibility import violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -281,3 +282,17 @@ def test_the_worker_tells_nothing_in_the_name_of_another_user(
 
     wait_for_address(stage, page, fresh)
     assert others.endpoint not in [endpoint for _, endpoint in subscribed(stage)]
+
+
+def test_what_is_pushed_can_be_chosen_on_a_small_screen(stage: Stage, module_file: Callable[[str], Path]) -> None:
+    axe = module_file("axe-core/axe.min.js")
+    visitor = visit(stage, viewport={"width": 320, "height": 640}, color_scheme="dark")
+    page = visitor.open("/preferences")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert violations(page, axe) == []
+
+    page.get_by_label("Push: System messages").select_option("Do not push")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_text("Your preferences are saved.")).to_be_visible()
+    expect(page.get_by_label("Push: System messages")).to_have_value("no")

@@ -15,10 +15,13 @@ from flask_notify.hints.listener import LATE, Listener
 from flask_notify.hints.process import Hints
 from flask_notify.hints.wire import Hint
 from tests.apps import Site
-from tests.servers import RabbitMQ, Redis
+from tests.scheduling.process import Process
+from tests.servers import Database, RabbitMQ, Redis
 
+Build = Callable[..., Site]
 Server = Redis | RabbitMQ
 SECONDS = 30.0
+BROADCAST = (sys.executable, "-m", "flask", "--app", "tests.hints.served:create_app", "notify", "broadcast", "a", "1")
 
 
 class Ear:
@@ -66,7 +69,7 @@ def ear(server: Server) -> Iterator[Ear]:
 
 
 @pytest.fixture
-def site(build: Callable[..., Site], server: Server) -> Iterator[Site]:
+def site(build: Build, server: Server) -> Iterator[Site]:
     site = build(NOTIFY_BROKER_URL=server.url)
     yield site
     hints: Hints = site.app.extensions["notify"].carrier
@@ -121,6 +124,34 @@ def test_a_broker_that_hangs_slows_no_commit(site: Site, server: Server, ear: Ea
     assert took < brokers.base.TIMEOUT
     server.resume()
     ear.wait_for(lambda: ear.heard[-1].everyone or ear.heard[-1].cursors.get(str(key)) == newest)
+
+
+@pytest.mark.slow
+@pytest.mark.databases("sqlite")
+def test_a_command_that_ends_tells_before_it_does(build: Build, redis: Redis, database: Database) -> None:
+    key = build().add_user("susan")
+    ear = Ear(redis.url)
+    ear.listener.start()
+    ear.wait_for(lambda: ear.lives == [True])
+
+    process = Process(BROADCAST, database.url, {"NOTIFY_BROKER_URL": redis.url})
+
+    assert process.wait() == 0, process.lines
+    ear.wait_for(lambda: str(key) in ear.heard[-1].cursors if ear.heard else False)
+    process.end()
+    ear.listener.stop(SECONDS)
+
+
+@pytest.mark.slow
+@pytest.mark.databases("sqlite")
+def test_a_command_ends_although_the_broker_hangs(build: Build, redis: Redis, database: Database) -> None:
+    build().add_user("susan")
+    redis.pause()
+
+    process = Process(BROADCAST, database.url, {"NOTIFY_BROKER_URL": redis.url})
+
+    assert process.wait() == 0, process.lines
+    process.end()
 
 
 @pytest.mark.slow

@@ -18,6 +18,8 @@ from ..relaying import waiting
 from .broker_doctor import examine_broker
 from .finding import Finding
 
+__all__ = ["Finding", "examine"]
+
 _HOUR = 3600
 _LATE = 900
 """Seconds after which what waits has waited too long."""

@@ -112,9 +112,10 @@ class RabbitMQ(Broker):
         """Raise for the queue that may not be declared; the channel's error has not told which it was."""
         line = _Line(self._url, self._timeout)
         try:
+            channel = line.channel()
             for name in names:
                 try:
-                    line.channel().queue_declare(name, durable=True, auto_delete=False)
+                    channel.queue_declare(name, durable=True, auto_delete=False)
                 except ChannelError as refusal:
                     raise LetterRefused(f"RabbitMQ at {self.address} refuses a queue: {refusal}", name) from refusal
         finally:

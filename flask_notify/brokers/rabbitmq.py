@@ -151,7 +151,8 @@ class _Line:
         self._confirming: _Confirming | None = None
         self.connection = _parsed(url, timeout, heartbeat).transport.establish_connection()
         # The library waits without an end wherever it is not told otherwise.
-        self.connection.sock.settimeout(timeout)
+        self._socket = self.connection.sock
+        self._socket.settimeout(timeout)
 
     def channel(self) -> Any:
         """Open a channel."""
@@ -187,7 +188,8 @@ class _Line:
 
     def close(self) -> None:
         """End the connection in order, if the server answers soon."""
-        if self._process == os.getpid():
+        # One that the server has ended would be opened anew by a look at its socket.
+        if self._process == os.getpid() and self.connection.connected:
             with suppress(AMQPError, OSError):
                 self.connection.sock.settimeout(TICK)
                 self.connection.close()
@@ -198,7 +200,7 @@ class _Line:
         if self._process != os.getpid():
             # Only this process's end of it: to shut it down would cut off the parent.
             with suppress(OSError):
-                self.connection.transport.sock.close()
+                self._socket.close()
             return
         with suppress(AMQPError, OSError):
             self.connection.collect()
@@ -212,8 +214,10 @@ class _Confirming:
         self._greet = greet
         self._timeout = timeout
         self._last = 0
-        self._waiting: set[int] = set()
-        self._failed = 0
+        # The keys of what is not confirmed, by number, the oldest first.
+        self._waiting: dict[int, str] = {}
+        self._rejected: list[str] = []
+        self._returned = 0
         self._blocked = ""
         self._knows_hints = False
         self._channel = connection.channel()
@@ -240,11 +244,13 @@ class _Confirming:
                 self._channel.queue_declare(key, durable=True, auto_delete=False, nowait=True)
                 undeclared.discard(key)
             self._last += 1
-            self._waiting.add(self._last)
+            self._waiting[self._last] = key
             # Mandatory for a queue: where it was deleted in between, the letter comes back, and is not lost.
             self._channel.basic_publish(message, exchange, key, mandatory=not exchange)
         self._wait_for_confirms()
-        lacking = len(self._waiting) + self._failed
+        if self._rejected:
+            raise LetterRefused("RabbitMQ rejects what it is given for a queue, by its policy", self._rejected[0])
+        lacking = len(self._waiting) + self._returned
         if lacking:
             raise BrokerUnavailable(f"RabbitMQ has not confirmed {lacking} of {len(messages)} messages{self._blocked}")
 
@@ -263,18 +269,17 @@ class _Confirming:
                 until = time.monotonic() + _PATIENCE
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
-        if multiple:
-            self._waiting = {waiting for waiting in self._waiting if waiting > tag}
-        else:
-            self._waiting.discard(tag)
+        self._take(tag, multiple)
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
-        before = len(self._waiting)
-        self._on_ack(tag, multiple)
-        self._failed += before - len(self._waiting)
+        self._rejected += self._take(tag, multiple)
 
     def _on_return(self, _error: Exception, _exchange: str, _queue: str, _message: Any) -> None:
-        self._failed += 1
+        self._returned += 1
+
+    def _take(self, tag: int, multiple: bool) -> list[str]:
+        tags = [waiting for waiting in self._waiting if waiting <= tag] if multiple else [tag]
+        return [self._waiting.pop(tag) for tag in tags]
 
     def _on_blocked(self, _reason: str) -> None:
         self._blocked = ": it takes nothing for now, for want of memory or disk space"

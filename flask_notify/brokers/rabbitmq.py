@@ -44,6 +44,10 @@ class RabbitMQ(Broker):
         self._url = url
         self._timeout = timeout
         self._line: _Line | None = None
+        try:
+            _parsed(url, timeout, 0)
+        except (KeyError, TypeError, ValueError):
+            raise ConfigurationError(f"The address of the broker cannot be read: {self.address}") from None
 
     def publish(self, hint: bytes) -> None:
         """Publish to the exchange of hints; who listens has a queue bound to it."""
@@ -324,7 +328,8 @@ def _parsed(url: str, timeout: float, heartbeat: int) -> Any:
         # server would take anybody's certificate.
         options = connection.ssl if isinstance(connection.ssl, dict) else {}
         connection.ssl = {name.removeprefix("ssl_"): value for name, value in options.items()}
-        connection.ssl["server_hostname"] = urlsplit(url).hostname
+        if connection.ssl.pop("check_hostname", True):
+            connection.ssl["server_hostname"] = urlsplit(url).hostname
     return connection
 
 

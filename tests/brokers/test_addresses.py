@@ -38,6 +38,9 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
     [
         "https://us:secret@host",
         "secret",
+        "amqp://us:secret@host/0?heartbeat=never",
+        "amqp://us:secret@host/0?nonsense=secret",
+        "amqps://us:secret@host/0?ssl_cert_reqs=nonsense",
         "redis://us:secret@host/0?socket_timeout=never",
         "postgresql://us:secret@host:1/db?nonsense=secret",
     ],

@@ -29,7 +29,9 @@ def rings(results: Results) -> Rows:
     rows: Rows = [("Process", "p50", "p99", "Without a ring")]
     for name, rounds in results.rounds.items():
         middle, late = ([one.at(share) for one in rounds] for share in (0.5, 0.99))
-        rows.append((name, f"{spread(middle, '.2f')} ms", f"{spread(late, '.2f')} ms", str(sum(r.lost for r in rounds))))
+        rows.append(
+            (name, f"{spread(middle, '.2f')} ms", f"{spread(late, '.2f')} ms", str(sum(r.lost for r in rounds)))
+        )
     return rows
 
 

@@ -51,6 +51,7 @@ class Redis(AbstractContextManager["Redis"]):
     def version(self) -> str:
         """Return the version of the server."""
         said = subprocess.run([self._program, "--version"], check=True, capture_output=True, text=True).stdout
+        # It says: Redis server v=7.0.15 sha=…
         # "Redis server v=7.0.15 sha=…"
         return f"Redis {said.partition('v=')[2].split()[0]}"
 

@@ -108,6 +108,8 @@ LAYERS = [
     "pushing.parcels",
     "pushing.sender",
     "running.reasons",
+    "running.finding",
+    "running.broker_doctor",
     "running.doctor",
     "running.jobs",
     "running.scheduler",

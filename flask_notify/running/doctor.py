@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,23 +15,12 @@ from ..leases import holder
 from ..mailing.transport import FlaskMailTransport
 from ..models import Models
 from ..relaying import waiting
+from .broker_doctor import examine_broker
+from .finding import Finding
 
 _HOUR = 3600
 _LATE = 900
 """Seconds after which what waits has waited too long."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was looked at, and what is to be done.
-
-    :param level: ``ok``, ``warning`` or ``error``.
-    """
-
-    level: str
-    about: str
-    what: str
-    remedy: str = ""
 
 
 def examine(app: Flask, models: Models, settings: Settings) -> Iterator[Finding]:
@@ -52,6 +40,7 @@ def examine(app: Flask, models: Models, settings: Settings) -> Iterator[Finding]
                 for look in _IN_TABLES:
                     yield from look(connection, models)
                 yield from _relay(connection, models, settings)
+    yield from examine_broker(app, settings)
     yield from _mail_server(app, settings)
 
 

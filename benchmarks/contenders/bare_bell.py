@@ -14,7 +14,6 @@ from typing import cast
 import redis.asyncio
 import uvloop
 
-
 RING = b'event: ring\ndata: {"spread": 0}\n\n'
 
 _pages: dict[str, list[asyncio.Transport]] = {}

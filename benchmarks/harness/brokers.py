@@ -52,7 +52,6 @@ class Redis(AbstractContextManager["Redis"]):
         """Return the version of the server."""
         said = subprocess.run([self._program, "--version"], check=True, capture_output=True, text=True).stdout
         # It says: Redis server v=7.0.15 sha=…
-        # "Redis server v=7.0.15 sha=…"
         return f"Redis {said.partition('v=')[2].split()[0]}"
 
     def _answers(self) -> bool:

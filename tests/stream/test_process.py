@@ -138,9 +138,6 @@ def test_there_is_nothing_else(shared: Process) -> None:
 
 def test_the_broker_goes_away_and_comes_back(start: Start, listen: Listen, redis: Redis, hint: Hints) -> None:
     process = start(redis.url)
-
-
-def test_the_broker_goes_away_and_comes_back(process: Process, listen: Listen, redis: Redis, hint: Hints) -> None:
     page = listen(process, 7)
     assert (health := Listener(process, None, "/stream/health")).status == 200
     assert health.text() == "ringing\n"

@@ -17,6 +17,7 @@ from ..models import Models
 from ..relaying import waiting
 from .broker_doctor import examine_broker
 from .finding import Finding
+from .stream_doctor import examine_stream
 
 __all__ = ["Finding", "examine"]
 
@@ -43,6 +44,7 @@ def examine(app: Flask, models: Models, settings: Settings) -> Iterator[Finding]
                     yield from look(connection, models)
                 yield from _relay(connection, models, settings)
     yield from examine_broker(app, settings)
+    yield from examine_stream(settings)
     yield from _mail_server(app, settings)
 
 

@@ -28,18 +28,7 @@ class Settings:
     """
 
     def __init__(self, config: MutableMapping[str, Any]) -> None:
-        for setting in SETTINGS:
-            value = config.setdefault(setting.name, setting.default)
-            if not setting.check(value):
-                raise ConfigurationError(f"{setting.name} must be {setting.expected}, got {value!r}")
-        _refuse_misspelt(config)
-        if config["NOTIFY_MAIL_TIMEOUT"] >= config["NOTIFY_MAIL_LEASE"] / 2:
-            raise ConfigurationError(
-                "NOTIFY_MAIL_TIMEOUT must be less than half of NOTIFY_MAIL_LEASE, got "
-                f"{config['NOTIFY_MAIL_TIMEOUT']!r} and {config['NOTIFY_MAIL_LEASE']!r}: a mail that is still "
-                "being sent when its lease ends would be sent twice. Raise the lease, or lower the timeout."
-            )
-        _check_relay(config)
+        _check(config)
         self.alongside: list[Alongside] = []
         self.url_prefix: str = config["NOTIFY_URL_PREFIX"]
         self.poll_interval: float = config["NOTIFY_POLL_INTERVAL"]
@@ -66,6 +55,7 @@ class Settings:
         self.mail_attempts: int = config["NOTIFY_MAIL_ATTEMPTS"]
         self.unsubscribe_key: str | None = config["NOTIFY_UNSUBSCRIBE_KEY"]
         self.action_hosts: frozenset[str] = frozenset(host.lower() for host in config["NOTIFY_ACTION_HOSTS"])
+        self.broker_url: str | None = config["NOTIFY_BROKER_URL"]
         self.scheduler: bool = config["NOTIFY_SCHEDULER"]
         self.shipped_migrations: bool = config["NOTIFY_SHIPPED_MIGRATIONS"]
         self._read_reaching(config)
@@ -85,6 +75,22 @@ class Settings:
         self.stream_poll_interval: float = config["NOTIFY_STREAM_POLL_INTERVAL"]
         self.stream_limit: int = config["NOTIFY_STREAM_LIMIT"]
         self.hint_ttl: float = config["NOTIFY_HINT_TTL"]
+
+
+def _check(config: MutableMapping[str, Any]) -> None:
+    for setting in SETTINGS:
+        value = config.setdefault(setting.name, setting.default)
+        if not setting.check(value):
+            got = "a value that is not shown, for it may be secret" if setting.secret else repr(value)
+            raise ConfigurationError(f"{setting.name} must be {setting.expected}, got {got}")
+    _refuse_misspelt(config)
+    if config["NOTIFY_MAIL_TIMEOUT"] >= config["NOTIFY_MAIL_LEASE"] / 2:
+        raise ConfigurationError(
+            "NOTIFY_MAIL_TIMEOUT must be less than half of NOTIFY_MAIL_LEASE, got "
+            f"{config['NOTIFY_MAIL_TIMEOUT']!r} and {config['NOTIFY_MAIL_LEASE']!r}: a mail that is still "
+            "being sent when its lease ends would be sent twice. Raise the lease, or lower the timeout."
+        )
+    _check_relay(config)
 
 
 def _check_relay(config: Mapping[str, Any]) -> None:

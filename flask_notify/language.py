@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import current_app, g, has_app_context
+from flask import current_app, g
 
 DOMAIN = "flask_notify"
 """The gettext domain of the extension's own texts; an application's directories may hold it, too."""
@@ -150,7 +150,11 @@ def _forced_timezone(babel: Any, name: str | None) -> Iterator[None]:
 
 def _babel() -> Any:
     """Return the module of Flask-Babel, where the application uses it."""
-    if not has_app_context() or "babel" not in current_app.extensions:
+    try:
+        extensions = current_app.extensions
+    except RuntimeError:  # outside of any application
+        return None
+    if "babel" not in extensions:
         return None
     import flask_babel
 

@@ -6,6 +6,7 @@ from .setting_values import (
     PUSH_HOSTS,
     Setting,
     is_below_a_minute,
+    is_broker_url,
     is_count,
     is_expiry,
     is_flag,
@@ -20,6 +21,16 @@ from .setting_values import (
 )
 
 REACHING: tuple[Setting, ...] = (
+    Setting(
+        "NOTIFY_BROKER_URL",
+        None,
+        "an address that begins with amqp://, amqps://, redis://, rediss://, postgresql:// or memory://,"
+        " or 'database', or None",
+        is_broker_url,
+        "Which broker tells other processes that there is news, and takes letters to queues; ``'database'`` is the"
+        " application's own PostgreSQL. With None every page sees news with its next poll.",
+        secret=True,
+    ),
     Setting(
         "NOTIFY_RELAY_QUEUES",
         False,
@@ -51,6 +62,7 @@ REACHING: tuple[Setting, ...] = (
         "With what the application proves to the push services that it is the one to which a browser has subscribed "
         "(RFC 8292); None: no Web Push. It is a secret, and should stay: with another, every browser has to "
         "subscribe again.",
+        secret=True,
     ),
     Setting(
         "NOTIFY_VAPID_SUBJECT",

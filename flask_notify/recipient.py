@@ -89,7 +89,7 @@ class RecipientMixin:
         desktop notification. A later one takes the place of one that a page has not asked for yet: send what
         must not be missed by :meth:`.Notify.send`.
 
-        :param subject: 1 to 200 characters, in one line.
+        :param subject: 1 to 250 characters, in one line.
         :param body: more text, or None.
         :param url: where a click leads to, http(s) or a path of this site, or None.
         :raises InvalidMessage: if it is not that.

@@ -198,6 +198,7 @@ SETTINGS: tuple[Setting, ...] = (
         "What the links to unsubscribe are signed with; None is ``SECRET_KEY``. Keys in "
         "``SECRET_KEY_FALLBACKS`` are accepted, too: these links have to work for as long as the "
         "mails exist.",
+        secret=True,
     ),
     Setting(
         "NOTIFY_ACTION_HOSTS",

@@ -10,16 +10,22 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+_BROKERS = ("amqp", "amqps", "redis", "rediss", "postgresql", "postgresql+psycopg", "memory")
+
 
 @dataclass(frozen=True)
 class Setting:
-    """One key of ``app.config``: its default, what a right value is, and its meaning."""
+    """One key of ``app.config``: its default, what a right value is, and its meaning.
+
+    :ivar secret: whether a value is, or may hold, a password: no error shows it.
+    """
 
     name: str
     default: Any
     expected: str
     check: Callable[[Any], bool]
     meaning: str
+    secret: bool = False
 
 
 PUSH_HOSTS = (
@@ -86,6 +92,21 @@ def is_base_url(value: Any) -> bool:
         return False
     parts = urlsplit(value)
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+
+
+def is_broker_url(value: Any) -> bool:
+    """Return whether it is the address of a broker, "database" for the application's own, or None."""
+    if value is None or value == "database":
+        return True
+    if not is_text(value):
+        return False
+    try:
+        parts = urlsplit(value)
+        # To look at the port is to check it. PostgreSQL without a host is the one on this machine.
+        named = parts.port != 0 and (bool(parts.hostname) or parts.scheme.startswith("postgresql"))
+    except ValueError:
+        return False
+    return named and parts.scheme in _BROKERS
 
 
 def is_stream_url(value: Any) -> bool:

@@ -31,6 +31,9 @@ HELPERS = (
     "obj2html",
     "notify_actions_script",
     "notify_watch",
+    "notify_desktop_button",
+    "notify_desktop_script",
+    "notify_test_button",
 )
 
 

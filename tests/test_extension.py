@@ -92,6 +92,18 @@ def test_a_wrong_setting_is_refused_with_what_is_right(name: str, wrong: Any) ->
         Notify(app, SQLAlchemy(app))
 
 
+@pytest.mark.parametrize(
+    "wrong", ["https://us:secret@host", "amqp:secret", "amqp://:secret@", "redis://us:se#cret@host:x/", 7]
+)
+def test_a_wrong_address_of_a_broker_is_refused_and_not_shown(wrong: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"^NOTIFY_BROKER_URL must be .* begins with amqp://.*, got a value that is not"
+    ) as refused:
+        Notify(make_bare_app(NOTIFY_BROKER_URL=wrong))
+
+    assert "secret" not in str(refused.value).replace("may be secret", "")
+
+
 @pytest.mark.parametrize("misspelt", ["NOTIFY_POL_INTERVAL", "NOTIFY_FASTPOLL", "NOTIFY_TOMBSTONES_AGE"])
 def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(misspelt: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"{misspelt} is not a setting of Flask-Notify, and NOTIFY_\w+ is"):

@@ -360,6 +360,16 @@ def test_a_mail_loads_nothing_from_anywhere(site: Site, ann: Any) -> None:
     assert not re.search(r"<(img|link|script|iframe|object|video|audio|source|svg)\b|@import|url\(|\bsrc=", html)
 
 
+def test_an_application_whose_templates_are_asynchronous_has_mails_too(site: Site, ann: Any) -> None:
+    site.app.jinja_env.is_async = True
+    add_message(site, ann, subject="Backup finished", body="42 files")
+
+    letter = letter_for(site, ann)
+
+    assert letter.text.startswith("Backup finished\n")
+    assert "42 files" in letter.html
+
+
 def test_without_a_base_url_no_mail_is_rendered(build: Callable[..., Site]) -> None:
     site = build()
     ann = site.add_user("ann")

@@ -20,8 +20,8 @@ TEMPLATES = sorted((PACKAGE / "templates" / "notify").glob("*.html"))
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_script_is_at_most_5_kilobytes_over_the_wire() -> None:
-    assert len(gzip.compress(SCRIPT.read_bytes(), compresslevel=6)) <= 5000
+def test_the_script_is_at_most_5_and_a_half_kilobytes_over_the_wire() -> None:
+    assert len(gzip.compress(SCRIPT.read_bytes(), compresslevel=6)) <= 5500
 
 
 def test_the_script_needs_nothing_else_and_makes_no_html() -> None:

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from ..errors import ConfigurationError
 from .base import HINTS, TICK, TIMEOUT, Broker, BrokerUnavailable, Letter, masked
@@ -52,9 +52,8 @@ def of_engine(engine: Engine, timeout: float = TIMEOUT) -> PostgreSQL:
     def open_one() -> psycopg.Connection:
         # A pool for this one connection: what the engine was told about connecting is kept there.
         fairy = engine.pool.recreate().connect()
+        connection = cast(psycopg.Connection, fairy.driver_connection)
         fairy.detach()
-        connection = fairy.driver_connection
-        assert isinstance(connection, psycopg.Connection)
         connection.rollback()
         connection.autocommit = True
         return connection
@@ -102,7 +101,7 @@ class PostgreSQL(Broker):
         finally:
             line.close()
 
-    def deliver(self, letters: Sequence[Letter]) -> NoReturn:
+    def deliver(self, letters: Sequence[Letter]) -> NoReturn:  # noqa: ARG002
         """Refuse: a database has no queues."""
         raise ConfigurationError(
             "PostgreSQL carries hints, and no letters to queues: set NOTIFY_BROKER_URL to a RabbitMQ or a Redis"
@@ -140,7 +139,7 @@ class PostgreSQL(Broker):
             yield
         except (psycopg.Error, OSError) as error:
             said = " ".join(str(error).split())
-            raise BrokerUnavailable(f"PostgreSQL at {self.address} cannot be reached: {said}") from error
+            raise BrokerUnavailable(f"PostgreSQL at {self.address} is unavailable: {said}") from error
 
 
 class _Line:
@@ -161,7 +160,9 @@ class _Line:
         if self._process != os.getpid():
             return False
         try:
-            self._libpq.consume_input()
+            # Until nothing is left: before the end of a connection there may be a last word of the server.
+            while self._ready(selectors.EVENT_READ, 0):
+                self._libpq.consume_input()
         except psycopg.Error:
             return False
         return self._libpq.status == pq.ConnStatus.OK
@@ -185,9 +186,7 @@ class _Line:
 
     def notifications(self, timeout: float) -> list[bytes]:
         """Return what has come within the seconds."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._libpq.socket, selectors.EVENT_READ)
-            selector.select(timeout)
+        self._ready(selectors.EVENT_READ, timeout)
         self._libpq.consume_input()
         return list(iter(self._next, None))
 
@@ -201,10 +200,13 @@ class _Line:
         return None if notification is None else notification.extra
 
     def _wait(self, events: int, until: float) -> None:
+        if not self._ready(events, max(0.0, until - time.monotonic())):
+            raise psycopg.OperationalError(f"it has not answered for {self._timeout:g} s")
+
+    def _ready(self, events: int, timeout: float) -> bool:
         with selectors.DefaultSelector() as selector:
             selector.register(self._libpq.socket, events)
-            if not selector.select(max(0.0, until - time.monotonic())):
-                raise psycopg.OperationalError(f"it has not answered for {self._timeout:g} s")
+            return bool(selector.select(timeout))
 
 
 def _parts(hint: bytes) -> str:

@@ -31,6 +31,8 @@ class Redis(Broker):
     def __init__(self, url: str, timeout: float) -> None:
         self.address = masked(url)
         self._timeout = timeout
+        # Not every version of the library does so by itself.
+        tls = {"ssl_check_hostname": True} if url.startswith("rediss:") else {}
         try:
             self._client: Any = redis.Redis.from_url(
                 url,
@@ -39,6 +41,7 @@ class Redis(Broker):
                 socket_keepalive=True,
                 # When to try again is for the caller to say.
                 retry=Retry(NoBackoff(), 0),
+                **tls,
             )
         except ValueError:
             raise ConfigurationError(f"The address of the broker cannot be read: {self.address}") from None
@@ -119,7 +122,7 @@ class Redis(Broker):
         try:
             yield
         except (RedisError, OSError) as error:
-            raise BrokerUnavailable(f"Redis at {self.address} cannot be reached: {error}") from error
+            raise BrokerUnavailable(f"Redis at {self.address} is unavailable: {error}") from error
 
 
 def _message(letter: Letter) -> str:

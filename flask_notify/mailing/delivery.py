@@ -100,6 +100,8 @@ def _send_leased(this: Round, leased: Sequence[LeasedMail], wanted: set[int], be
             _release(this, leased[place:])
             break
         outcome = _hand_over(this, mail) if mail.id in wanted else _Cancelled(_NOT_WANTED)
+        if isinstance(outcome, _Sent):
+            _announce(this, next((later for later in leased[place + 1 :] if later.id in wanted), None))
         _stamp(this, mail, outcome)
         sent.outcomes[outcome.name] += 1
         _tell(mail, outcome)
@@ -169,6 +171,13 @@ def _hand_over(this: Round, mail: LeasedMail) -> _Outcome:
         logger.exception("The transport raised for mail %s", mail.id)
         return _later(this, mail, type(error).__name__, None)
     return _Sent()
+
+
+def _announce(this: Round, mail: LeasedMail | None) -> None:
+    """Let the server think about the next mail's sender while what became of this one is written down."""
+    announce = getattr(this.wire, "announce", None)
+    if mail is not None and announce is not None:
+        announce(this.sender, mail.content)
 
 
 def _later(this: Round, mail: LeasedMail, reason: str, code: int | None) -> _Outcome:

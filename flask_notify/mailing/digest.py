@@ -17,6 +17,7 @@ from sqlalchemy import Connection, inspect, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from ..config import Settings
+from ..durability import without_waiting
 from ..inbox import among
 from ..messages.targets import load_senders
 from ..models import Models, RecipientKey
@@ -191,6 +192,8 @@ class _Desk:
 def _prepare_batch(work: Connection, desk: _Desk, now: float, summary: Summary, size: int) -> int:
     """Claim recipients, and put their mails into the outbox; return how many recipients it were."""
     with work.begin():
+        # Neither waits for the disk: the lease of what is stored here does, and so for both.
+        without_waiting(work)
         claimed = outbox.claim_due(work, desk.models, now=now, limit=size)
     waiting: Sequence[RecipientKey] = claimed
     for _ in range(_ROUNDS):
@@ -198,6 +201,7 @@ def _prepare_batch(work: Connection, desk: _Desk, now: float, summary: Summary, 
             return len(claimed)
         mails = _render_all(work, desk, waiting, now)
         with work.begin():
+            without_waiting(work)
             stored = outbox.store(work, desk.models, mails, now=now)
         summary.outcomes.update("stored" if new.state == "pending" else new.state for new in stored.mails)
         waiting = [key for key in waiting if key in stored.changed]

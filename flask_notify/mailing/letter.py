@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask, current_app
-from jinja2 import Environment
+from jinja2 import Environment, Template
 from sqlalchemy import select
 
 from ..config import Settings
@@ -86,7 +86,7 @@ def render(
         context |= _unsubscribing(settings, key_of(user), shown, links)
         zone = _zone(timezone, settings)
         context["when"] = cache(lambda message: say_when(message.created_at.astimezone(zone)))
-        text, html = (_render(f"notify/mail/digest.{form}", context) for form in ("txt", "html"))
+        text, html = _render_forms(context)
     return Letter(context["subject"], text, html, context["unsubscribe_url"])
 
 
@@ -135,9 +135,27 @@ def _context(user: Any, shown: Sequence[Shown], more: int, links: Links) -> dict
     }
 
 
-def _render(template: str, context: Mapping[str, Any]) -> str:
+def _render_forms(context: Mapping[str, Any]) -> tuple[str, str]:
     # Not by render_template(): the application's context processors may want a request.
-    return _templates().get_template(template).render(context).strip() + "\n"
+    templates = _templates()
+    # For both, and not as each template would do it, one by one of a chain of dictionaries.
+    names = {**templates.globals, **context}
+    return (
+        _render(templates.get_template("notify/mail/digest.txt"), names),
+        _render(templates.get_template("notify/mail/digest.html"), names),
+    )
+
+
+def _render(template: Template, names: dict[str, Any]) -> str:
+    environment = template.environment
+    if environment.is_async:
+        return template.render(names).strip() + "\n"
+    context = template.new_context(names, shared=True)
+    try:
+        rendered = environment.concat(template.root_render_func(context))
+    except Exception:  # noqa: BLE001  # as Template.render() does
+        environment.handle_exception()  # raises it anew, with the line of the template in it
+    return str(rendered).strip() + "\n"
 
 
 def _templates() -> Environment:

@@ -23,6 +23,8 @@ from typing import Protocol
 MAX_LINE = 998
 """Characters that a line may have at most (RFC 5322, 2.1.1)."""
 
+_FOLDED_LINE = 76  # RFC 2047, 2
+
 _MAX_LOCAL_PART = 64  # RFC 5321, 4.5.3.1
 _MAX_ADDRESS = 254
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -191,7 +193,7 @@ def _ascii_domain(domain: str) -> str:
 
 
 def _refuse_controls(what: str, value: str) -> None:
-    if _CONTROL.search(value):
+    if not value.isprintable() and _CONTROL.search(value):
         raise UnsafeHeader(
             f"{what} must be text on one line, got one with a line break or another control character. "
             "Take it out before the mail is rendered."
@@ -203,7 +205,9 @@ def _encoded(name: str, value: str) -> str:
     _refuse_controls(name, value)
     # Otherwise what looks like an encoded word would be shown as what it encodes.
     charset = "us-ascii" if value.isascii() and "=?" not in value else "utf-8"
-    return Header(value, charset, maxlinelen=76, header_name=name).encode(linesep="\r\n")
+    if charset == "us-ascii" and len(name) + 2 + len(value) <= _FOLDED_LINE and value == " ".join(value.split()):
+        return value  # there is nothing to fold, which Header would take long to find out
+    return Header(value, charset, maxlinelen=_FOLDED_LINE, header_name=name).encode(linesep="\r\n")
 
 
 def _line(name: str, value: str) -> bytes:
@@ -212,7 +216,7 @@ def _line(name: str, value: str) -> bytes:
     if name not in _FOLDED:
         _refuse_controls(name, value)
     line = f"{name}: {value}"
-    if not line.isascii() or max(map(len, line.split("\r\n"))) > MAX_LINE:
+    if not line.isascii() or (len(line) > MAX_LINE and max(map(len, line.split("\r\n"))) > MAX_LINE):
         raise UnsafeHeader(f"{name} must be ASCII of at most {MAX_LINE} characters, got {len(value)} characters.")
     return f"{line}\r\n".encode("ascii")
 

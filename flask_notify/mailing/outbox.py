@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Double, Executable, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Double, Executable, bindparam, insert, literal_column, null, or_, select, update
 
 from .. import inbox
 from ..database_clock import DatabaseClock
@@ -226,7 +226,14 @@ class Stamps:
         now = bindparam("now", type_=Double)
         # The inbox before the messages, as everybody does.
         lock = select(inbox_.recipient_id).where(inbox_.recipient_id == recipient).with_for_update()
-        final = {"state": "sent", "sent_at": now, "reason": None, "next_attempt_at": None, "lease_until": None}
+        nothing = null()  # and not a parameter, which would be sent each time
+        final = {
+            "state": literal_column("'sent'"),
+            "sent_at": now,
+            "reason": nothing,
+            "next_attempt_at": nothing,
+            "lease_until": nothing,
+        }
         done = update(models.mail).where(mail.id == number).values(final)
         told = message.recipient_id == recipient, message.mail_id == number
         told_now = update(models.message).where(*told).values(sent_at=now)

@@ -50,7 +50,12 @@ class ServerUnusable(TryLater):
 
 
 class Connection(Protocol):
-    """One conversation with a mail server."""
+    """One conversation with a mail server.
+
+    It may have a method ``announce(sender, content)`` besides, which is called when a mail was
+    handed over and another follows, before it is written down that the first one is sent. It must
+    return at once and raise nothing; the mail itself comes by :meth:`send`, or does not come.
+    """
 
     def send(self, sender: str, address: str, content: bytes) -> None:
         """Hand one mail over; return when the server has taken it on.
@@ -136,6 +141,11 @@ class _FlaskMailConnection(flask_mail.Connection):
         self.num_emails += 1
         self._tell(sender, address, content)
 
+    def announce(self, sender: str, content: bytes) -> None:
+        """Let the server think about the next mail's sender already; see :class:`.Connection`."""
+        if self.host is not None and not self._has_enough:
+            self.host.announce(sender, len(content))
+
     def configure_host(self, deadline: Deadline | None = None) -> Client:
         """Open a connection; all of it counts for the time of the mail at hand."""
         deadline = deadline or Deadline(self._timeout)
@@ -169,8 +179,13 @@ class _FlaskMailConnection(flask_mail.Connection):
         if host is not None:
             host.close()
 
+    @property
+    def _has_enough(self) -> bool:
+        """Whether so many mails went this way that the next one is to go another (``MAIL_MAX_EMAILS``)."""
+        return bool(self.mail.max_emails and self.num_emails and self.num_emails % self.mail.max_emails == 0)
+
     def _transmit(self, deadline: Deadline, sender: str, address: str, content: bytes) -> None:
-        if self.mail.max_emails and self.num_emails and self.num_emails % self.mail.max_emails == 0:
+        if self._has_enough:
             self.close(deadline)
         if self.host is not None:
             try:

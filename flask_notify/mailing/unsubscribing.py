@@ -7,12 +7,12 @@ is derived from the key for this one purpose.
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from flask import current_app
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, Signer, URLSafeSerializer
 
 from ..config import Settings
 from ..models import Models, RecipientKey
@@ -62,9 +62,28 @@ def _signer(settings: Settings) -> URLSafeSerializer | None:
 @lru_cache(maxsize=4)
 def _signer_of(keys: tuple[Any, ...]) -> URLSafeSerializer:
     # Not SHA-1, as the session's cookie: these are to hold for years.
-    return URLSafeSerializer(
-        list(keys), salt=_SALT, signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    return _Serializer(
+        list(keys),
+        salt=_SALT,
+        signer=_Signer,
+        signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
     )
+
+
+class _Signer(Signer):
+    """Derives its keys once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.derive_key = cache(super().derive_key)  # type: ignore[method-assign]
+
+
+class _Serializer(URLSafeSerializer):
+    """Has one signer for all that it signs."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.make_signer = cache(super().make_signer)  # type: ignore[method-assign]
 
 
 def _parse_key(models: Models, whom: Any) -> RecipientKey | None:

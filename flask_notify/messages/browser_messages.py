@@ -1,4 +1,4 @@
-"""Browser messages: shown by the pages that are open now, and kept nowhere (row H1; Lino's ``send_browser_message``)."""
+"""Browser messages: shown by the pages that are open, kept nowhere (row H1; Lino's ``send_browser_message``)."""
 
 from __future__ import annotations
 

@@ -199,20 +199,10 @@ class _Walk:
         return wanted
 
 
-def newest_unseen(
-    session: Session, models: Models, key: RecipientKey, limit: int, *, after: float = 0.0, upto: float = math.inf
-) -> Sequence[MessageColumns]:
-    """Return a recipient's newest unseen messages, up to so many.
-
-    :param after: only those that came after this cursor.
-    :param upto: and up to this one.
-    """
+def newest_unseen(session: Session, models: Models, key: RecipientKey, limit: int) -> Sequence[MessageColumns]:
+    """Return a recipient's newest unseen messages, up to so many."""
     message = models.message.c
     mine = select(models.Message).where(message.recipient_id == key, message.seen_at.is_(None))
-    if after:
-        mine = mine.where(message.cursor > after)
-    if upto < math.inf:
-        mine = mine.where(message.cursor <= upto)
     return session.scalars(mine.order_by(message.cursor.desc()).limit(limit)).all()
 
 

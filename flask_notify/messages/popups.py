@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import select
+
+from .. import inbox
 from ..live import notifications
 
 if TYPE_CHECKING:
@@ -29,10 +32,17 @@ def asked_by(content: Any) -> bool:
 
 
 def write(connection: Connection, models: Models, entries: Sequence[Any], now: float) -> None:
-    """Let the pages of recipients open the inbox; written along with the messages.
+    """Let the pages of recipients open the inbox; written along with the messages. Who is not to be disturbed is not.
 
     :param entries: the messages that were written (:class:`.message_rows.Entry`).
     :param now: Unix seconds.
     """
     keys = list({entry.copy.key: None for entry in entries})
-    notifications.give_alike(connection, models, keys, name=POPUP, payload="true", expires_in=_WAITS, now=now)
+    source = models.inbox.c
+    undisturbed = select(source.recipient_id).where(inbox.among(connection, source.recipient_id, keys), source.muted)
+    muted = set(connection.scalars(undisturbed))
+    # What is critical cannot be masked.
+    wanted = {entry.copy.key for entry in entries if entry.copy.key not in muted or entry.decision.rule == "critical"}
+    keys = [key for key in keys if key in wanted]
+    if keys:
+        notifications.give_alike(connection, models, keys, name=POPUP, payload="true", expires_in=_WAITS, now=now)

@@ -15,8 +15,10 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from .. import brokers
 from ..brokers.base import Broker, BrokerUnavailable, Letter, LetterRefused
@@ -34,6 +36,9 @@ REFUSED_FOR = 300.0
 IDLE = 30.0
 """Seconds without a message after which the connection is given up."""
 
+_ATTEMPTS = 20
+"""How often what was confirmed is deleted anew, because MariaDB has let somebody else go first."""
+
 _log = logging.getLogger("flask_notify")
 
 
@@ -50,7 +55,7 @@ class Relayer:
         self._expiry = settings.relay_expiry
         self._broker: Broker | None = None
         self._used_at = 0.0
-        self._confirmed: Sequence[int] = ()
+        self._confirmed: Sequence[Waiting] = ()
         self._refused: dict[RecipientKey, float] = {}
         self._away_since: float | None = None
         self._again_at = 0.0
@@ -67,8 +72,8 @@ class Relayer:
         :param stop: asked between two batches.
         :raises BrokerUnavailable: if the broker cannot be reached. What waits goes on waiting.
         """
-        # What was confirmed when the database failed need not be repeated.
-        self._remove_confirmed()
+        if self._confirmed:  # when the database failed: it need not be repeated
+            self._remove_confirmed()
         while not stop():
             batch = self._next()
             if not batch:
@@ -128,17 +133,23 @@ class Relayer:
             self.close()
             raise
         self._used_at = time.monotonic()
-        self._confirmed = [row.id for row in batch]
+        self._confirmed = batch
         return True
 
     def _queue(self, key: RecipientKey) -> str:
         return f"{self._prefix}{key}"
 
     def _remove_confirmed(self) -> None:
-        if self._confirmed:
-            with self._engine.begin() as connection:
-                waiting.remove(connection, self._models, self._confirmed)
-            self._confirmed = ()
+        for attempt in count(1):
+            try:
+                with self._engine.begin() as connection:
+                    waiting.remove(connection, self._models, self._confirmed)
+            except OperationalError as error:
+                if attempt == _ATTEMPTS or not waiting.is_deadlock(error):
+                    raise
+            else:
+                self._confirmed = ()
+                return
 
     def _is_away(self, error: BrokerUnavailable) -> None:
         self._attempts += 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, Connection, any_, delete, func, literal_column, select
+from sqlalchemy.exc import OperationalError
 
 from .. import inbox
+from ..durability import without_waiting
 from ..models import Models, RecipientKey
 
 BATCH = 1_000
@@ -53,18 +55,46 @@ def first(
     return [Waiting._make(row) for row in connection.execute(query)]
 
 
-def remove(connection: Connection, models: Models, ids: Sequence[int]) -> None:
+def remove(connection: Connection, models: Models, rows: Sequence[Waiting]) -> None:
     """Delete what the broker has confirmed, however often it did so."""
-    if not ids:
-        return
-    key = models.relay.c.id
-    if connection.dialect.name in ("mysql", "mariadb"):
-        # One by one, by the whole key: with a list of keys MariaDB may read all of the table, and wait for
-        # the rows of those who are writing, while they wait for ours.
-        one = delete(models.relay).where(key == bindparam("one", type_=key.type))
-        connection.execute(one, [{"one": number} for number in ids])
-    else:
-        connection.execute(delete(models.relay).where(inbox.among(connection, key, ids)))
+    # Lost with the power of the database's server, they are repeated, with the same ids.
+    without_waiting(connection)
+    _REMOVE.get(connection.dialect.name, _remove)(connection, models, rows)
+
+
+def _remove(connection: Connection, models: Models, rows: Sequence[Waiting]) -> None:
+    connection.execute(delete(models.relay).where(models.relay.c.id.in_([row.id for row in rows])))
+
+
+def _remove_postgresql(connection: Connection, models: Models, rows: Sequence[Waiting]) -> None:
+    # What somebody else has locked is being deleted: who never waits is in no deadlock. By the rows'
+    # places, which do not move while the rows are locked.
+    place: ColumnElement[Any] = literal_column("ctid")
+    mine = inbox.among(connection, models.relay.c.id, [row.id for row in rows])
+    locked = select(place).select_from(models.relay).where(mine).with_for_update(skip_locked=True)
+    connection.execute(delete(models.relay).where(place == any_(func.array(locked.scalar_subquery()))))
+
+
+def _remove_mariadb(connection: Connection, models: Models, rows: Sequence[Waiting]) -> None:
+    # Who deletes a user locks the inbox, then the rows by another index than we do, and would deadlock
+    # with us. They may do so over the inbox itself; then we have written nothing yet, and are the one
+    # whom MariaDB lets try again, and not they.
+    key = models.inbox.c.recipient_id
+    recipients = key.in_({row.recipient_id for row in rows})
+    connection.execute(select(key).where(recipients).order_by(key).with_for_update()).all()
+    done: Any = models.relay.alias("done")
+    doomed = delete(done).where(done.c.id.in_([row.id for row in rows]))
+    # A small table would be scanned, and a scan waits for rows that others are inserting. MariaDB takes
+    # the hint only where the rows to delete are said to be of an alias.
+    connection.execute(doomed.prefix_with("done").with_hint("FORCE INDEX (PRIMARY)"))
+
+
+def is_deadlock(error: OperationalError) -> bool:
+    """Return whether MariaDB has undone a transaction for another's sake."""
+    return bool(error.orig is not None and error.orig.args[:1] == (1213,))
+
+
+_REMOVE = {"postgresql": _remove_postgresql, "mysql": _remove_mariadb, "mariadb": _remove_mariadb}
 
 
 def backlog(connection: Connection, models: Models) -> Backlog:

@@ -133,7 +133,7 @@ async function tellNews(timestamp) {
     keep("cursor", news.cursor);
     // What another page has kept may come late here; what the browser shows does not.
     const known = notes.map(textOf);
-    for (const note of news.notes) if (!looked && state() === "on" && !known.includes(textOf(note))) await show(note);
+    for (const note of news.notes) if (!looked && !known.includes(textOf(note))) await show(note);
   });
 }
 
@@ -185,11 +185,11 @@ async function settle() {
   if (on && (!pushKey || (subscription && recall("pushed", "") === told()))) return;
   // It is no more wanted, or another account's, or for another key.
   keep("pushed", "", "");
-  if (subscription && user && pushKey) await post(say.unsubscribe, { endpoint: subscription.endpoint }).catch(() => {});
+  if (subscription && user && pushKey) await post(say.unsubscribe, { user, endpoint: subscription.endpoint }).catch(() => {});
   await subscription?.unsubscribe();
   if (!on) return;
   subscription = await found?.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: pushKey });
-  if ((await post(say.subscribe, subscription)).ok) keep("pushed", told(), "");
+  if ((await post(say.subscribe, { user, ...subscription?.toJSON() })).ok) keep("pushed", told(), "");
 }
 
 /** @param {any} event */

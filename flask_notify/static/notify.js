@@ -6,15 +6,21 @@
  * @typedef {{data: any, timestamp: number, removed: boolean, deadline: number}} Value
  * @typedef {{items: Item[], from: number, whole: boolean, back: boolean, lead: boolean, interval: number, at: number}} News
  * @typedef {(element: HTMLElement, value: Value) => void} Painter
+ * @typedef {{pace: number, lead(leads: boolean): void, told(headers: Headers): void}} Bell `pace`: milliseconds, or 0: it is away
  */
 
 const MINUTE = 60_000;
 /** @type {Map<string, Value>} */
 const values = new Map();
-let url = "", user = "", key = "", since = 0, interval = MINUTE / 6;
+let url = "", user = "", key = "", stream = "", since = 0, interval = MINUTE / 6;
 let halted = "off"; // or "session": it is over, and asked about when the page is looked at
 let leading = false, failures = 0, wait = 0, notBefore = 0, last = 0;
 let whole = false; // the next poll asks for the whole state
+let rung = false; // there may be news that the poll under way was answered without
+/** @type {Bell | undefined} */
+let bell;
+/** @type {Headers | undefined} */
+let answer;
 /** @type {AbortController | undefined} */
 let seat;
 /** @type {AbortController | undefined} */
@@ -34,6 +40,7 @@ export function start() {
   if (!tag || url) return;
   url = tag.dataset.notifyUrl;
   user = tag.dataset.notifyUser;
+  stream = tag.dataset.notifyStream;
   key = `notify:${url}:${user}`;
   since = Number(tag.dataset.notifySince) || 0;
   interval = milliseconds(tag.dataset.notifyInterval) || interval;
@@ -65,6 +72,25 @@ export function refresh() {
   followBadge();
 }
 
+/** Gives this page a doorbell: notify-stream.js, where the page names a stream. @param {Bell} it */
+export function useBell(it) {
+  bell = it;
+  it.lead(leading);
+  if (answer) it.told(answer);
+}
+
+/** Asks at once, and again if there may be `news` of which a poll under way does not know. A server in trouble is not asked the sooner. */
+export function ring(news = true) {
+  rung ||= news;
+  if (!flight && !failures) tick();
+}
+
+/** The bell is away. All pages hear that at once, and spread out. */
+export function repace() {
+  last = Math.max(last, now() - Math.random() * interval);
+  schedule();
+}
+
 async function poll() {
   overdue = clear(overdue);
   if (flight || halted === "off") return;
@@ -73,9 +99,11 @@ async function poll() {
   const mine = (flight = new AbortController());
   const alarm = later(() => mine.abort(), MINUTE / 2);
   const from = whole ? 0 : since;
+  const headers = { Accept: "application/json", ...(stream && { "X-Notify-Stream": rung ? "rung" : "1" }) };
+  rung = false;
   try {
     const query = (url.includes("?") ? "&since=" : "?since=") + from;
-    const response = await fetch(url + query, { redirect: "manual", headers: { Accept: "application/json" }, signal: mine.signal });
+    const response = await fetch(url + query, { redirect: "manual", headers, signal: mine.signal });
     const items = await response.json().catch(() => null);
     if (flight === mine) settle(response, items, from);
   } catch {
@@ -88,6 +116,7 @@ async function poll() {
   for (const message of backlog.splice(0)) hear(message);
   if (whole) catchUp();
   schedule();
+  if (rung) ring();
 }
 
 /** @param {Response} response @param {Item[]} items @param {number} from */
@@ -112,6 +141,8 @@ function accept(headers, items, from) {
   if (!seat) queue();
   channel?.postMessage(news);
   take(news);
+  answer = headers;
+  bell?.told(headers);
 }
 
 function backOff(told = 0) {
@@ -124,7 +155,7 @@ function backOff(told = 0) {
 function schedule() {
   clear(timer);
   if (!leading || flight) return;
-  const pace = visible() ? interval : Math.max(interval, MINUTE);
+  const pace = bell?.pace || (visible() ? interval : Math.max(interval, MINUTE));
   timer = later(tick, Math.max(last + (failures ? wait : pace), notBefore) - now());
 }
 
@@ -142,27 +173,34 @@ function leave() {
   flight?.abort();
   channel?.close();
   seat = flight = channel = undefined;
-  leading = false;
+  lead(false);
+  rung = false;
   backlog = [];
   overdue = clear(timer, overdue);
+}
+
+/** @param {boolean} leads */
+function lead(leads) {
+  leading = leads;
+  bell?.lead(leads);
 }
 
 /** Listens, and queues for the lead among the visible or the hidden pages. */
 function queue() {
   seat?.abort();
   const { signal } = (seat = new AbortController());
-  const lead = () => {
-    leading = true;
+  const first = () => {
+    lead(true);
     schedule();
     return new Promise((resolve) => signal.addEventListener("abort", resolve));
   };
-  leading = false;
+  lead(false);
   clear(timer);
-  if (!shared()) return lead();
+  if (!shared()) return first();
   channel ??= new BroadcastChannel(key);
   channel.onmessage = hear;
   // Where locks are forbidden, every page leads.
-  navigator.locks.request(key + (visible() ? "" : ":hidden"), { signal }, lead).catch(() => signal.aborted || lead());
+  navigator.locks.request(key + (visible() ? "" : ":hidden"), { signal }, first).catch(() => signal.aborted || first());
 }
 
 /** @param {MessageEvent<News>} message */

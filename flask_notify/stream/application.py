@@ -129,7 +129,8 @@ def _token(scope: Scope) -> str:
         given = parse_qs(scope["query_string"].decode("ascii"), max_num_fields=10)
     except ValueError:
         return ""
-    return given.get("token", [""])[0]
+    token: str = given.get("token", [""])[0]
+    return token
 
 
 async def _answer(send: Send, status: int, text: str, headers: Headers | None = None) -> None:

@@ -47,6 +47,7 @@ def serve(
     :raises ConfigurationError: if uvicorn is not installed.
     """
     uvicorn = _uvicorn()
+    base: Any = uvicorn.Server
     with suppress(OSError):  # a kind of socket that has no such buffer
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # those it accepts inherit it
     config = uvicorn.Config(
@@ -65,7 +66,7 @@ def serve(
         timeout_graceful_shutdown=int(PATIENCE),
     )
 
-    class Server(uvicorn.Server):  # type: ignore[misc]  # it is imported when it is needed
+    class Server(base):  # type: ignore[misc]  # it is imported when it is needed
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets=sockets)
             stream.hub.start()
@@ -156,7 +157,7 @@ def _protocol() -> type[asyncio.Protocol]:
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
             transport.set_write_buffer_limits(high=WRITE_BUFFER)
-            self.app = _Abortable(self.app, transport)
+            self.app: Application = _Abortable(self.app, transport)
 
     return Connection
 

@@ -36,6 +36,7 @@ _RESOURCES = (
     stream_token,
     unsubscribe,
     watches,
+    desktop,
 )
 
 TEMPLATE_HELPERS = (

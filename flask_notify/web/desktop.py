@@ -1,4 +1,4 @@
-"""Desktop notifications: what a page that nobody looks at is to show, the service worker, and a test (rows H1 and H2)."""
+"""Desktop notifications: what a page that nobody looks at shows, the service worker, a test (rows H1 and H2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from flask import Blueprint, current_app, flash, jsonify, request, url_for
+from flask import Blueprint, current_app, flash, jsonify, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from sqlalchemy import func, select
@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from ..language import gettext, ngettext
 from ..messages import sending
-from ..messages.listing import newest_unseen, reader_of
+from ..messages.listing import Reader, newest_unseen, reader_of
 from ..recipient import RecipientMixin, models_of
 from ..rules import MailMode
 from .access import alias_of, commit, for_recipients, go_back, refuse, settings, wants_json
@@ -46,10 +46,22 @@ def add_routes(blueprint: Blueprint) -> None:
     add("/notifications/test", endpoint="test_notification", view_func=test_notification, methods=["POST"])
 
 
+def pushes() -> bool:
+    """Whether the application pushes: it has a VAPID key."""
+    return settings().vapid_private_key is not None
+
+
+def _push_key() -> str | None:
+    """Return the key with which a browser subscribes, or None where nothing is pushed."""
+    vapid = current_app.extensions["notify"].vapid
+    return None if vapid is None else str(vapid.public_key)
+
+
 def worker() -> Response:
     """Answer ``GET /notify-worker.js``: the service worker, which a browser asks for anew at each update."""
     # Not from among the static files: what a worker may be for is what lies below its own address.
-    response = cast(Response, current_app.blueprints["notify"].send_static_file("notify-worker.js"))
+    blueprint = cast(Blueprint, current_app.blueprints["notify"])
+    response = send_from_directory(str(blueprint.static_folder), "notify-worker.js", max_age=0)
     response.headers["Service-Worker-Allowed"] = f"{request.script_root}/"
     response.headers["Cache-Control"] = "no-cache"
     return response
@@ -75,19 +87,30 @@ def desktop(user: RecipientMixin) -> ResponseReturnValue:
     return jsonify(notes=notes, unseen=_unseen_of(user, ids), unseen_count=reader.unseen_count, cursor=reader.cursor)
 
 
-def _notes(user: RecipientMixin, reader: Any, since: float) -> list[dict[str, Any]]:
+def _notes(user: RecipientMixin, reader: Reader, since: float) -> list[dict[str, Any]]:
     """Return what is shown: each message by itself, oldest first, or one note for all of many."""
     models = models_of(user)
-    session = models.db.session()
-    messages = newest_unseen(session, models, reader.key, _MOST + 1, after=since, upto=reader.cursor)
+    session, message = models.db.session(), models.message.c
+    new = [message.recipient_id == reader.key, message.seen_at.is_(None)]
+    new += [message.cursor > since, message.cursor <= reader.cursor]
+    if is_quiet(user):
+        new.append(message.rule == "critical")  # which cannot be masked
+    newest = select(models.Message).where(*new).order_by(message.cursor.desc()).limit(_MOST + 1)
+    messages = session.scalars(newest).all()
     if len(messages) <= _MOST:
         return [note_of(row) for row in reversed(rows_of(user, reader, messages))]
-    message = models.message.c
-    new = (message.recipient_id == reader.key, message.seen_at.is_(None))
-    span = (message.cursor > since, message.cursor <= reader.cursor)
-    count = session.scalar(select(func.count()).where(*new, *span)) or 0
+    count = session.scalar(select(func.count()).where(*new)) or 0
     title = ngettext("%(num)d new message", "%(num)d new messages", count)
     return [{"title": title, "body": "", "url": url_for("notify.messages"), "tag": "notify-messages"}]
+
+
+def is_quiet(user: RecipientMixin) -> bool:
+    """Whether a user wants no desktop notifications now: none at all, or nothing that interrupts."""
+    models = models_of(user)
+    inbox = models.inbox.c
+    mine = select(inbox.muted, inbox.desktop).where(inbox.recipient_id == recipient_key(user))
+    muted, wanted = models.db.session.execute(mine).one_or_none() or (False, None)
+    return muted or wanted is False
 
 
 def note_of(row: Row) -> dict[str, Any]:
@@ -148,6 +171,8 @@ def notify_desktop_script() -> Markup:
         src=_static("notify-desktop.js"),
         of="" if user is None else alias_of(user),
         since=repr(float(_page().cursor)),
+        quiet=user is not None and is_quiet(user),
+        push_key=_push_key(),
     )
 
 

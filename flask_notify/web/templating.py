@@ -38,6 +38,7 @@ def notify_script(since: float | None = None) -> Markup:
         since=repr(float(_page().cursor if since is None else since)),
         user=state.signer.alias(str(recipient_key(user))),
         interval=f"{cast(Settings, state.settings).poll_interval:g}",
+        stream=_stream(state.settings),
     )
 
 
@@ -82,6 +83,17 @@ def notify_text(name: str, default: str = "") -> Markup:
     # As the script will write it.
     text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return _render_shown("notify/text.html", shown, text=text, default=default)
+
+
+def _stream(settings: Settings) -> dict[str, str] | None:
+    """Return what the script is told of the doorbell, where there is one."""
+    if settings.stream_url is None:
+        return None
+    return {
+        "url": settings.stream_url,
+        "interval": f"{settings.stream_poll_interval:g}",
+        "src": _static("notify-stream.js"),
+    }
 
 
 def _static(filename: str) -> str:

@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 import kombu
 
@@ -94,6 +94,24 @@ def listening(url: str, on_hint: Callable[[bytes], None] | None = None, **option
     ear.start()
     yield ear
     ear.stop()
+
+
+class Interrupted(list[Letter]):
+    """Letters; when those from a place on are looked at, something is done first."""
+
+    def __init__(self, these: list[Letter], place: int, do: Callable[[], object]) -> None:
+        super().__init__(these)
+        self._place = place
+        self._do = do
+
+    @overload
+    def __getitem__(self, which: SupportsIndex) -> Letter: ...
+    @overload
+    def __getitem__(self, which: slice) -> list[Letter]: ...
+    def __getitem__(self, which: SupportsIndex | slice) -> Letter | list[Letter]:
+        if isinstance(which, slice) and which.start == self._place:
+            self._do()
+        return super().__getitem__(which)
 
 
 def a_queue() -> str:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import SupportsIndex, overload
 
 import kombu
 import pytest
 
-from flask_notify.brokers import BrokerUnavailable, Letter, LetterRefused, connect
+from flask_notify.brokers import BrokerUnavailable, LetterRefused, connect
 from flask_notify.brokers.base import WINDOW
 from flask_notify.errors import ConfigurationError
 from tests.servers import RabbitMQ, Redis
 
-from .parties import a_queue, consume, letters
+from .parties import Interrupted, a_queue, consume, letters
 
 
 def test_letters_wait_in_their_queues_in_their_order(broker_url: str) -> None:
@@ -33,7 +32,7 @@ def test_letters_wait_in_their_queues_in_their_order(broker_url: str) -> None:
 
 def test_more_letters_than_may_be_under_way_at_a_time_come_in_their_order(broker_url: str) -> None:
     broker = connect(broker_url)
-    many = letters(a_queue(), WINDOW + 500)
+    many = letters(a_queue(), WINDOW + 200)
 
     broker.deliver(many)
 
@@ -142,30 +141,16 @@ def test_a_name_that_is_too_long_is_refused_before_anything_is_sent(rabbitmq: Ra
     broker.close()
 
 
-class Interrupted(list[Letter]):
-    """Letters, of which those after the first window are looked at when the queue has just been deleted."""
-
-    def __init__(self, these: list[Letter], rabbitmq: RabbitMQ) -> None:
-        super().__init__(these)
-        self.rabbitmq = rabbitmq
-
-    @overload
-    def __getitem__(self, which: SupportsIndex) -> Letter: ...
-    @overload
-    def __getitem__(self, which: slice) -> list[Letter]: ...
-    def __getitem__(self, which: SupportsIndex | slice) -> Letter | list[Letter]:
-        if isinstance(which, slice) and which.start == WINDOW:
-            with kombu.Connection(self.rabbitmq.url) as connection:
-                connection.channel().queue_delete(self[0].queue)
-        return super().__getitem__(which)
-
-
 def test_letters_for_a_queue_that_was_deleted_in_between_are_not_taken_for_delivered(rabbitmq: RabbitMQ) -> None:
     broker = connect(rabbitmq.url)
     many = letters(a_queue(), WINDOW + 3)
 
+    def delete() -> None:
+        with kombu.Connection(rabbitmq.url) as connection:
+            connection.channel().queue_delete(many[0].queue)
+
     with pytest.raises(BrokerUnavailable, match="not confirmed 3 of 3"):
-        broker.deliver(Interrupted(many, rabbitmq))
+        broker.deliver(Interrupted(many, WINDOW, delete))
 
     broker.deliver(many)
     assert len(consume(rabbitmq.url, many[0].queue)) == len(many)

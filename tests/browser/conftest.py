@@ -13,7 +13,7 @@ import pytest
 
 from tests.apps import Site
 from tests.browser.stage import MODULES, Front, add_pages
-from tests.conftest import missing
+from tests.conftest import _chromium, missing
 from tests.servers import Unavailable
 
 if TYPE_CHECKING:
@@ -132,6 +132,15 @@ def stage(set_stage: Callable[..., Stage]) -> Stage:
 def visitor(stage: Stage) -> Visitor:
     """A user with a browser."""
     return stage.visit()
+
+
+@pytest.fixture
+def caching_browser(browser: Browser) -> Iterator[Browser]:
+    """A browser with its back-forward cache, which Playwright switches off otherwise."""
+    with browser.browser_type.launch(
+        executable_path=_chromium(), ignore_default_args=["--disable-back-forward-cache"]
+    ) as own:
+        yield own
 
 
 @pytest.fixture(scope="session")

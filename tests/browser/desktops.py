@@ -35,13 +35,12 @@ def set_desk(set_stage: Callable[..., Stage], **config: Any) -> Stage:
 
 def visit(stage: Stage, *, permitted: bool = True, **options: Any) -> Visitor:
     """Let a user come whose browser asks them nothing: it permits notifications, or refuses them."""
-    visitor = stage.visit(permissions=["notifications"] if permitted else [], **options)
-    return visitor
+    return stage.visit(permissions=["notifications"] if permitted else [], **options)
 
 
 def ask(page: Page) -> Locator:
     """Return the button that switches notifications on."""
-    return page.get_by_role("button", name="Show new messages on my desktop")
+    return page.get_by_role("button", name="Notify me on my desktop")
 
 
 def switch_on(visitor: Visitor) -> Page:
@@ -76,3 +75,16 @@ def wait_for_titles(page: Page, *titles: str) -> list[dict[str, Any]]:
         assert time.monotonic() < deadline, shown(page)
         page.wait_for_timeout(20)
     return shown(page)
+
+
+def click(page: Page, title: str) -> None:
+    """Click on a notification: in the worker, as the browser does, which itself shows none here."""
+    (worker,) = page.context.service_workers
+    worker.evaluate(
+        """async title => {
+            const notes = await registration.getNotifications();
+            const notification = notes.find(note => note.title === title);
+            self.dispatchEvent(new NotificationEvent("notificationclick", { notification }));
+        }""",
+        title,
+    )

@@ -48,6 +48,8 @@ class Poll(NamedTuple):
     ticket: str | None
     status: int
     at: float
+    stream: str | None
+    """Why a page with a doorbell asked: because it was ``rung``, or for another reason."""
 
 
 class Front:
@@ -63,6 +65,7 @@ class Front:
         self.instead: tuple[int, dict[str, str], str] | None = None
         self.open = threading.Event()
         self.open.set()
+        self.held = 0
         self.changed = threading.Condition()
 
     def answer(self, status: int, headers: dict[str, str] | None = None, body: str = "") -> None:
@@ -90,11 +93,16 @@ class Front:
             enough = self.changed.wait_for(lambda: [poll.tab for poll in self.polls].count(tab) >= count, timeout)
             assert enough, self.polls
 
+    def wait_for_held(self) -> None:
+        """Wait until a poll stands before the door, which is not :attr:`open`."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.held > 0, 20), self.polls
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         if not environ["PATH_INFO"].endswith("/notifications"):
             return self.application(environ, start_response)
-        self.open.wait(20)
+        self._hold()
         seen: list[int] = []
 
         def watched(line: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
@@ -107,6 +115,14 @@ class Front:
             self.changed.notify_all()
         return body
 
+    def _hold(self) -> None:
+        with self.changed:
+            self.held += 1
+            self.changed.notify_all()
+        self.open.wait(20)
+        with self.changed:
+            self.held -= 1
+
     def _replace(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         assert self.instead is not None
         status, headers, body = self.instead
@@ -115,4 +131,11 @@ class Front:
     def _poll(self, environ: WSGIEnvironment, status: int) -> Poll:
         page = parse_qs(urlsplit(environ.get("HTTP_REFERER", "")).query)
         since = float(parse_qs(environ["QUERY_STRING"])["since"][0])
-        return Poll(page.get("tab", [""])[0], since, environ.get("HTTP_IF_NONE_MATCH"), status, self.clock())
+        return Poll(
+            page.get("tab", [""])[0],
+            since,
+            environ.get("HTTP_IF_NONE_MATCH"),
+            status,
+            self.clock(),
+            environ.get("HTTP_X_NOTIFY_STREAM"),
+        )

@@ -1,4 +1,4 @@
-"""A message with `popup` opens the inbox by itself: on the page that is looked at, once, and without taking the focus."""
+"""A message with `popup` opens the inbox by itself: where somebody looks, once, and without taking the focus."""
 
 from __future__ import annotations
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import formatdate
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-
-from tests.conftest import _chromium
 
 from .conftest import Stage, Visitor, hide, show, wait_for_complaint
 
@@ -201,15 +199,6 @@ def test_an_application_can_stop_and_start_the_script(stage: Stage, visitor: Vis
     page.evaluate(f"{module}.then(notify => notify.start())")
 
     expect(page.locator("#message_count")).to_have_text("7")
-
-
-@pytest.fixture
-def caching_browser(browser: Browser) -> Iterator[Browser]:
-    """A browser with its back-forward cache, which Playwright switches off otherwise."""
-    with browser.browser_type.launch(
-        executable_path=_chromium(), ignore_default_args=["--disable-back-forward-cache"]
-    ) as own:
-        yield own
 
 
 def test_a_page_out_of_the_back_forward_cache_is_put_right(stage: Stage, caching_browser: Browser) -> None:

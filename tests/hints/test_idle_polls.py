@@ -54,7 +54,9 @@ def worker(work: Work) -> Worker:
 @pytest.fixture
 def other(work: Work, worker: Worker) -> Worker:
     """Another worker on the same database."""
-    return work()
+    second = work()
+    assert second is not worker
+    return second
 
 
 @pytest.fixture
@@ -256,7 +258,7 @@ def test_without_a_time_to_live_nothing_is_kept_and_nobody_listens(
 # Races
 
 
-def _while_a_read_is_under_way(page: Page, meanwhile: Callable[[], None]) -> int:
+def _while_a_read_is_under_way(page: Page, meanwhile: Callable[[], object]) -> int:
     """Let a poll read the cursor; before it goes on, do something; return how the poll is answered."""
     with page.worker.site.app.app_context():
         engine = page.worker.site.db.engine
@@ -303,7 +305,7 @@ def test_a_commit_of_the_own_process_while_the_cursor_is_read_is_not_buried_eith
     worker.pass_time(TTL)
     exchange.flows.clear()
 
-    assert _while_a_read_is_under_way(page, lambda: worker.site.emit(key, "a", 1) and None) == 304
+    assert _while_a_read_is_under_way(page, lambda: worker.site.emit(key, "a", 1)) == 304
 
     assert page.poll().status_code == 200
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from email import message_from_bytes, policy
+from email.header import Header
 from email.message import EmailMessage
 from typing import Any
 
@@ -15,12 +17,14 @@ from flask_notify.mailing.mail import (
     InvalidAddress,
     Masthead,
     UnsafeHeader,
+    _encoded,
     bare_address,
     compose,
     mailbox,
     new_message_id,
     thread_id,
 )
+from flask_notify.mailing.smtp import _dotted
 
 URL_OF_300 = "https://example.org/unsubscribe/" + "x" * 268
 
@@ -235,3 +239,18 @@ def test_message_ids_differ_and_thread_ids_of_one_thing_are_equal() -> None:
     assert thread_id("example.org", "Post", 1) == thread_id("example.org", "Post", 1)
     assert thread_id("example.org", "Post", 1) != thread_id("example.org", "Post", 11)
     assert parsed(composed(references=(thread_id("example.org", "Post", 1),)))["References"].startswith("<thread.")
+
+
+@given(st.text(st.sampled_from("ab =?.\u00e9"), max_size=90), st.sampled_from(["Subject", "From"]))
+def test_a_header_that_needs_no_folding_is_what_pythons_own_folding_makes_of_it(value: str, name: str) -> None:
+    charset = "us-ascii" if value.isascii() and "=?" not in value else "utf-8"
+
+    assert _encoded(name, value) == Header(value, charset, maxlinelen=76, header_name=name).encode(linesep="\r\n")
+
+
+@given(st.lists(st.sampled_from([b".", b"..", b"a", b".a", b"", b"a.b", b"=2E"])), st.sampled_from([b"", b"\r\n"]))
+def test_a_mail_goes_over_the_wire_as_smtplib_would_send_it(lines: list[bytes], end: bytes) -> None:
+    content = b"\r\n".join(lines) + end
+    quoted = re.sub(rb"(?m)^\.", b"..", content)  # as smtplib does it
+
+    assert _dotted(content) == quoted + (b"" if quoted.endswith(b"\r\n") else b"\r\n") + b".\r\n"

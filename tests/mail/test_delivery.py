@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text, update
+from sqlalchemy import Connection, create_engine, event, text, update
 
 from flask_notify import signals
 from flask_notify.durability import stamping
-from flask_notify.mailing import outbox
+from flask_notify.mailing import delivery, outbox
 from tests.mail.office import NOON, Office
 from tests.servers import Database, free_port
 from tests.servers.smtp import DRIP, HANG, SMTPServer, say
@@ -329,6 +329,45 @@ def test_an_application_can_hand_mails_over_in_its_own_way(office: Office) -> No
     assert states(office)[DAVID] == "pending"
 
 
+def test_what_was_sent_is_stamped_before_the_next_mail_goes_out(office: Office, smtp: SMTPServer) -> None:
+    four(office)
+    known: list[list[tuple[int, str]]] = []
+
+    def look(_address: str) -> None:
+        known.append([(len(smtp.received), state) for state in states(office).values() if state != "pending"])
+
+    smtp.at_rcpt["*"] = smtp.at_data["*"] = look
+
+    office.run()
+
+    # Asked at its RCPT and at its content, each of the four found all before it stamped.
+    assert [[state for _, state in stamped] for stamped in known] == [
+        ["sent"] * sent for sent in range(4) for _ in range(2)
+    ]
+
+
+def test_a_mail_that_was_announced_and_is_not_wanted_any_more_is_not_sent(
+    office: Office, smtp: SMTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = four(office)
+    monkeypatch.setattr(delivery, "_FRESH_SECONDS", 0.0)  # it looks before each mail
+    first: list[str] = []
+
+    def see(address: str) -> None:
+        if not first:
+            first.append(address)
+            for other, key in keys.items():
+                if other not in (address, PETER):
+                    office.see_all(key)
+
+    smtp.at_data["*"] = see
+
+    summary = office.run()
+
+    assert {mail.address for mail in smtp.received} == {first[0], PETER}
+    assert summary.outcomes == {"stored": 4, "sent": len(smtp.received), "cancelled": 4 - len(smtp.received)}
+
+
 @pytest.mark.databases("sqlite-wal", "sqlite", "postgresql")
 def test_only_stamps_do_not_wait_for_the_disk(office: Office, database: Database) -> None:
     ask = "SHOW synchronous_commit" if database.name == "postgresql" else "PRAGMA synchronous"
@@ -347,3 +386,28 @@ def test_only_stamps_do_not_wait_for_the_disk(office: Office, database: Database
 
     assert meanwhile == ("off" if journal is None else 1 if journal == "wal" else 2)
     assert afterwards == usual == ("on" if journal is None else 2)
+
+
+@pytest.mark.databases("postgresql")
+def test_a_mail_is_on_the_disk_before_it_is_sent(office: Office, smtp: SMTPServer) -> None:
+    four(office)
+    begun: list[str] = []
+    committed: list[tuple[str, str]] = []
+
+    def remember(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        begun.append(statement)
+
+    def look(connection: Connection) -> None:
+        done = " ".join(begun)
+        what = "lease" if "notify_mail.attempts +" in done else "store" if "INSERT INTO notify_mail" in done else ""
+        committed.append((what, str(connection.exec_driver_sql("SHOW synchronous_commit").scalar())))
+        begun.clear()
+
+    with office.site.app.app_context():
+        event.listen(office.site.db.engine, "before_cursor_execute", remember)
+        event.listen(office.site.db.engine, "commit", look)
+    office.run()
+
+    # The one that waits waits for all that was written before.
+    assert [commit for commit in committed if commit[0]] == [("store", "off"), ("lease", "on")]
+    assert len(smtp.received) == 4

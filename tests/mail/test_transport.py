@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +199,100 @@ def test_a_conversation_that_the_server_has_ended_is_opened_anew(smtp: SMTPServe
         connection.send(SENDER, SUSAN, CONTENT)
 
     assert len(smtp.received) == 2
+    assert smtp.connections == 2
+
+
+def test_a_mail_that_was_announced_arrives_as_any_other(smtp: SMTPServer) -> None:
+    with make_transport(smtp.port).connection() as conversation:
+        connection: Any = conversation
+        connection.send(SENDER, DAVID, CONTENT)
+        connection.announce(SENDER, CONTENT)
+        connection.announce(SENDER, CONTENT)
+        connection.send(SENDER, SUSAN, CONTENT)
+
+    assert [(mail.sender, mail.address, mail.content) for mail in smtp.received] == [
+        (SENDER, DAVID, CONTENT),
+        (SENDER, SUSAN, CONTENT),
+    ]
+    assert smtp.connections == 1
+
+
+def test_a_mail_that_was_announced_and_does_not_come_leaves_room_for_another(smtp: SMTPServer) -> None:
+    longer = CONTENT + b"Another dot.\r\n"
+
+    with make_transport(smtp.port).connection() as conversation:
+        connection: Any = conversation
+        connection.send(SENDER, DAVID, CONTENT)
+        connection.announce(SENDER, CONTENT)
+        connection.send(SENDER, SUSAN, longer)
+        connection.announce(SENDER, longer)
+
+    assert smtp.to(SUSAN) == [longer]
+    assert len(smtp.received) == 2
+    assert smtp.connections == 1
+
+
+def test_nothing_is_announced_where_there_is_no_conversation(smtp: SMTPServer) -> None:
+    with make_transport(smtp.port, MAIL_MAX_EMAILS=1).connection() as conversation:
+        connection: Any = conversation
+        connection.announce(SENDER, CONTENT)
+        assert smtp.connections == 0
+        connection.send(SENDER, SUSAN, CONTENT)
+        connection.announce(SENDER, CONTENT)  # as many as it may have went this way
+        connection.send(SENDER, SUSAN, CONTENT)
+
+    assert smtp.to(SUSAN) == [CONTENT] * 2
+    assert smtp.connections == 2
+
+
+def test_a_server_that_refuses_one_mail_is_told_of_the_next_one_anew(smtp: SMTPServer) -> None:
+    smtp.at_rcpt[DAVID] = say("550 5.1.1 no such mailbox")
+
+    with make_transport(smtp.port).connection() as conversation:
+        connection: Any = conversation
+        connection.send(SENDER, SUSAN, CONTENT)
+        connection.announce(SENDER, CONTENT)
+        with pytest.raises(RefusedForGood):
+            connection.send(SENDER, DAVID, CONTENT)
+        connection.send(SENDER, SUSAN, CONTENT)
+
+    assert smtp.to(SUSAN) == [CONTENT] * 2
+    assert smtp.connections == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_conversation_that_ends_at_an_announcement_is_opened_anew(smtp: SMTPServer, when: str) -> None:
+    with make_transport(smtp.port).connection() as conversation:
+        connection: Any = conversation
+        connection.send(SENDER, DAVID, CONTENT)
+        if when == "before":
+            smtp.end_conversations()
+        connection.announce(SENDER, CONTENT)
+        if when == "after":
+            smtp.end_conversations()
+        connection.send(SENDER, SUSAN, CONTENT)
+
+    assert smtp.to(SUSAN) == [CONTENT]
+    assert smtp.connections == 2
+
+
+def test_announcing_never_waits_for_a_server_that_reads_no_more(smtp: SMTPServer) -> None:
+    with make_transport(smtp.port).connection() as conversation:
+        connection: Any = conversation
+        connection.send(SENDER, DAVID, CONTENT)
+        client = connection.host
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        client.sock.setblocking(False)
+        smtp.at_rcpt["*"] = say(HANG)
+        client.sock.sendall(f"RCPT TO:<{DAVID}>\r\n".encode())
+        with suppress(BlockingIOError):
+            while True:  # until there is no more room
+                client.sock.send(b"NOOP " + b"x" * 1_000 + b"\r\n")
+        connection.announce(SENDER, CONTENT)
+        smtp.at_rcpt.clear()
+        connection.send(SENDER, SUSAN, CONTENT)
+
+    assert smtp.to(SUSAN) == [CONTENT]
     assert smtp.connections == 2
 
 

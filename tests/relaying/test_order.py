@@ -128,6 +128,34 @@ def test_of_two_at_work_a_stalled_one_only_repeats(site: Site) -> None:
 
 
 @pytest.mark.slow
+def test_users_are_deleted_while_their_messages_are_relayed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "BATCH", 20)
+    keys = [site.add_user(f"user {number}") for number in range(24)]
+    with site.app.app_context():
+        for number in range(10):
+            site.notify.send(f"m{number}", to=[site.user(key) for key in keys])
+            site.db.session.commit()
+    desks = [Desk(), Desk()]
+    desks[1].queues = desks[0].queues  # it is one broker
+
+    def work(number: int, meet: Callable[[], None]) -> None:
+        meet()
+        if number < len(desks):
+            relay(site, desks[number])
+        else:
+            for key in keys[number % 2 :: 2]:
+                site.db.session.delete(site.user(key))
+                site.db.session.commit()
+
+    Together(site, 4).run(work)
+
+    assert said(site) == []
+    for key in keys:
+        texts = desks[0].first_texts(key)
+        assert texts == [f"m{number}" for number in range(len(texts))]
+
+
+@pytest.mark.slow
 def test_while_many_write_each_recipients_messages_come_in_the_order_of_their_inbox(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -187,7 +189,7 @@ def test_a_broker_that_is_away_is_logged_once_and_tried_ever_more_seldom(
     site: Site, susan: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [1_000.0]
-    monkeypatch.setattr(relayer.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     desk, attempts = Desk(), []
 
     def fail(letters: Sequence[Letter]) -> None:
@@ -205,7 +207,7 @@ def test_a_broker_that_is_away_is_logged_once_and_tried_ever_more_seldom(
         clock[0] += 60
         assert one.run(lambda: False) == "relayed 1 message"
 
-    pauses = [after - before for before, after in zip(attempts, attempts[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(attempts)]
     assert pauses[0] <= 2
     assert 30 <= min(pauses[6:]) <= max(pauses) <= 61
     assert len(set(pauses[6:])) > 1  # not all alike
@@ -220,7 +222,7 @@ def test_a_connection_that_nobody_needs_is_given_up(
     site: Site, susan: Any, monkeypatch: pytest.MonkeyPatch, session: Session
 ) -> None:
     clock, desk = [1_000.0], Desk()
-    monkeypatch.setattr(relayer.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     one = relayer_of(site, desk)
     say(site, susan, "one")
     one.run(lambda: False)

@@ -6,6 +6,8 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .base import Server, Unavailable, free_port
@@ -59,6 +61,16 @@ class RabbitMQ(Server):
     def command(self) -> list[str]:
         """Return the command that runs the server in the foreground."""
         return [self.daemon]
+
+    @contextmanager
+    def out_of_memory(self) -> Iterator[None]:
+        """Let the node believe that it has no memory left, so that it takes no messages."""
+        control = [str(Path(self.daemon).with_name("rabbitmqctl")), "set_vm_memory_high_watermark"]
+        self.run([*control, "0"])
+        try:
+            yield
+        finally:
+            self.run([*control, "0.4"])
 
     def environment(self) -> dict[str, str]:
         """Return what tells the node its name, its ports and its directories."""

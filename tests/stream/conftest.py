@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -18,6 +18,20 @@ from tests.stream.listening import Listener, port_of, token_for
 Start = Callable[..., Process]
 Listen = Callable[..., Listener]
 Hints = Callable[..., None]
+NOWHERE = "sqlite:////nowhere/to.be.found"
+
+
+@contextmanager
+def starting() -> Iterator[Start]:
+    """Let processes be started, and end them."""
+    with ExitStack() as stack:
+
+        def start_one(broker: str | None, *words: str, database: str = NOWHERE, **settings: Any) -> Process:
+            process = Process([*COMMAND, *words], database, {"NOTIFY_BROKER_URL": broker, **settings})
+            stack.callback(process.end)
+            return process
+
+        yield start_one
 
 
 @pytest.fixture
@@ -26,16 +40,18 @@ def start() -> Iterator[Start]:
 
     There is no such database, unless a test gives one.
     """
-    with ExitStack() as stack:
+    with starting() as start:
+        yield start
 
-        def start_one(
-            broker: str, *words: str, database: str = "sqlite:////nowhere/to.be.found", **settings: Any
-        ) -> Process:
-            process = Process([*COMMAND, *words], database, {"NOTIFY_BROKER_URL": broker, **settings})
-            stack.callback(process.end)
-            return process
 
-        yield start_one
+@pytest.fixture(scope="module")
+def shared(redis_server: Redis) -> Iterator[Process]:
+    """A process that is told of news by Redis, for tests that leave both alone."""
+    redis_server.start()
+    with starting() as start:
+        process = start(redis_server.url)
+        port_of(process)
+        yield process
 
 
 @pytest.fixture
@@ -52,12 +68,6 @@ def listen() -> Iterator[Listen]:
             return listener
 
         yield listen_one
-
-
-@pytest.fixture
-def process(start: Start, redis: Redis) -> Process:
-    """A process that is told of news by Redis."""
-    return start(redis.url)
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.slow
 SITE = "https://example.org"
 
 
-def test_news_ring_the_recipients_page_at_once(process: Process, listen: Listen, redis: Redis, hint: Hints) -> None:
-    page, other = listen(process, 7), listen(process, 8)
+def test_news_ring_the_recipients_page_at_once(shared: Process, listen: Listen, redis: Redis, hint: Hints) -> None:
+    page, other = listen(shared, 7), listen(shared, 8)
 
     begun = time.monotonic()
     hint(redis.url, 7)
@@ -36,8 +36,8 @@ def test_news_ring_the_recipients_page_at_once(process: Process, listen: Listen,
     assert "event: ring" not in other.lines[: other.lines.index("event: ring")]
 
 
-def test_a_stream_is_what_a_browser_expects(process: Process, listen: Listen) -> None:
-    page = listen(process, 7)
+def test_a_stream_is_what_a_browser_expects(shared: Process, listen: Listen) -> None:
+    page = listen(shared, 7)
 
     assert page.headers["Content-Type"] == "text/event-stream; charset=utf-8"
     assert page.headers["Cache-Control"] == "no-store, no-transform"
@@ -47,9 +47,9 @@ def test_a_stream_is_what_a_browser_expects(process: Process, listen: Listen) ->
 
 
 def test_news_of_many_ring_them_so_that_they_spread_their_polls(
-    process: Process, listen: Listen, redis: Redis, hint: Hints
+    shared: Process, listen: Listen, redis: Redis, hint: Hints
 ) -> None:
-    page, other = listen(process, 7), listen(process, 8)
+    page, other = listen(shared, 7), listen(shared, 8)
 
     hint(redis.url, 7, spread=True)
     assert page.next() == Event("ring", {"spread": 10})
@@ -69,20 +69,20 @@ def test_two_processes_behind_one_broker_ring_the_same_recipients_pages(
     assert [page.next() for page in pages] == [Event("ring", {"spread": 0})] * 2
 
 
-def test_a_page_is_told_to_go_when_its_token_expires(process: Process, listen: Listen) -> None:
-    page = listen(process, 7, seconds=3)
+def test_a_page_is_told_to_go_when_its_token_expires(shared: Process, listen: Listen) -> None:
+    page = listen(shared, 7, seconds=3)
 
     assert page.next() == Event("bye", {})
     assert page.next() is None
-    again = Listener(process, token_for(7, seconds=-1))
+    again = Listener(shared, token_for(7, seconds=-1))
     assert again.status == 401
 
 
-def test_who_has_no_good_token_is_refused(process: Process) -> None:
+def test_who_has_no_good_token_is_refused(shared: Process) -> None:
     good = token_for(7)
 
     for token in (None, "", "AAAA", "%00", "ä", good[:-1], good + "A", token_for(7, -1), token_for(7, 600)):
-        answer = Listener(process, token)
+        answer = Listener(shared, token)
 
         assert answer.status == 401
         assert answer.headers["Content-Type"].startswith("text/plain")
@@ -95,7 +95,8 @@ def test_a_token_of_an_older_key_is_good(start: Start, redis: Redis, listen: Lis
     assert listen(process, 7).status == 200
 
 
-def test_nothing_that_is_logged_shows_a_token(process: Process, listen: Listen) -> None:
+def test_nothing_that_is_logged_shows_a_token(start: Start, redis: Redis, listen: Listen) -> None:
+    process = start(redis.url)
     page = listen(process, 7, seconds=2)
     Listener(process, "wrong-token")
     while page.next() is not None:
@@ -120,22 +121,23 @@ def test_only_pages_of_the_site_may_listen(start: Start, redis: Redis) -> None:
     assert allowed == {**{origin: origin for origin in good}, **dict.fromkeys(bad)}
 
 
-def test_pages_of_the_streams_own_host_may_listen(process: Process, listen: Listen) -> None:
-    own = f"http://127.0.0.1:{port_of(process)}"
+def test_pages_of_the_streams_own_host_may_listen(shared: Process, listen: Listen) -> None:
+    own = f"http://127.0.0.1:{port_of(shared)}"
 
-    assert listen(process, 7, Origin=own).headers["Access-Control-Allow-Origin"] == own
-    assert listen(process, 7, Host="forum.example", Origin="https://forum.example").status == 200
+    assert listen(shared, 7, Origin=own).headers["Access-Control-Allow-Origin"] == own
+    assert listen(shared, 7, Host="forum.example", Origin="https://forum.example").status == 200
 
 
-def test_there_is_nothing_else(process: Process) -> None:
-    assert Listener(process, token_for(7), path="/").status == 404
-    assert Listener(process, token_for(7), path="/stream/").status == 404
-    with socket.create_connection(("127.0.0.1", port_of(process))) as connection:
+def test_there_is_nothing_else(shared: Process) -> None:
+    assert Listener(shared, token_for(7), path="/").status == 404
+    assert Listener(shared, token_for(7), path="/stream/").status == 404
+    with socket.create_connection(("127.0.0.1", port_of(shared))) as connection:
         connection.sendall(b"POST /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 405")
 
 
-def test_the_broker_goes_away_and_comes_back(process: Process, listen: Listen, redis: Redis, hint: Hints) -> None:
+def test_the_broker_goes_away_and_comes_back(start: Start, listen: Listen, redis: Redis, hint: Hints) -> None:
+    process = start(redis.url)
     page = listen(process, 7)
     assert (health := Listener(process, None, "/stream/health")).status == 200
     assert health.text() == "ringing\n"
@@ -153,7 +155,8 @@ def test_the_broker_goes_away_and_comes_back(process: Process, listen: Listen, r
     assert Listener(process, None, "/stream/health").status == 200
 
 
-def test_pages_are_told_when_the_broker_hangs(process: Process, listen: Listen, redis: Redis) -> None:
+def test_pages_are_told_when_the_broker_hangs(start: Start, listen: Listen, redis: Redis) -> None:
+    process = start(redis.url)
     page = listen(process, 7)
 
     redis.pause()
@@ -164,7 +167,8 @@ def test_pages_are_told_when_the_broker_hangs(process: Process, listen: Listen, 
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_who_ends_it_ends_it_in_good_order(process: Process, listen: Listen, how: signal.Signals) -> None:
+def test_who_ends_it_ends_it_in_good_order(start: Start, redis: Redis, listen: Listen, how: signal.Signals) -> None:
+    process = start(redis.url)
     pages = [listen(process, key) for key in range(20)]
     begun = time.monotonic()
 
@@ -221,7 +225,7 @@ def test_it_listens_at_a_socket_that_is_handed_over(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    "settings,told",
     [
         ({"NOTIFY_STREAM_URL": None}, "NOTIFY_STREAM_URL must say where pages reach the stream, got None"),
         ({"NOTIFY_BROKER_URL": None}, "The stream is told of news by a broker, got none. Set NOTIFY_BROKER_URL"),

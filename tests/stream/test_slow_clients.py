@@ -17,7 +17,7 @@ from tests.stream.listening import PATIENCE, Event, port_of, token_for
 
 pytestmark = pytest.mark.slow
 
-MANY = 200
+MANY = 60
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,8 @@ from flask_notify.stream.tokens import LIFETIME, Listening, Tokens
 from flask_notify.web.ticket import Signer, origin
 from tests.apps import KEYS, Site
 from tests.polls import Clock, newest, poll, set_clock, ticket_for
+
+Build = Callable[..., Site]
 
 NOW = 1_790_000_000.0
 HEADER = "X-Notify-Stream"
@@ -88,8 +91,8 @@ def key_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.databases("sqlite")
-def test_each_answer_of_a_poll_bears_a_token_where_the_page_asks_for_it(build: type[Site], key_kind: str) -> None:
-    site = build(key=key_kind, **STREAM)  # type: ignore[call-arg]
+def test_each_answer_of_a_poll_bears_a_token_where_the_page_asks_for_it(build: Build, key_kind: str) -> None:
+    site = build(key=key_kind, **STREAM)
     clock = set_clock(site)
     key = site.add_user("susan")
     site.emit(key, "a", 1)
@@ -107,8 +110,8 @@ def test_each_answer_of_a_poll_bears_a_token_where_the_page_asks_for_it(build: t
 
 
 @pytest.mark.databases("sqlite")
-def test_who_does_not_ask_pays_for_no_token(build: type[Site]) -> None:
-    site = build(**STREAM)  # type: ignore[call-arg]
+def test_who_does_not_ask_pays_for_no_token(build: Build) -> None:
+    site = build(**STREAM)
     client = site.client(site.add_user("susan"))
     ticket = ticket_for(client, 0.0)
 
@@ -124,27 +127,27 @@ def test_without_a_stream_there_is_no_token(site: Site) -> None:
     assert HEADER not in poll(client, 0, headers=ASKS).headers
     assert HEADER not in poll(client, 0.0, ticket, headers=ASKS).headers
     answer = client.get("/notifications/stream-token")
-    assert (answer.status_code, list(answer.json)) == (404, ["error"])
+    assert (answer.status_code, list(answer.get_json())) == (404, ["error"])
 
 
 @pytest.mark.databases("sqlite")
-def test_a_client_can_ask_for_a_token(build: type[Site]) -> None:
-    site = build(**STREAM)  # type: ignore[call-arg]
+def test_a_client_can_ask_for_a_token(build: Build) -> None:
+    site = build(**STREAM)
     clock: Clock = set_clock(site)
     key = site.add_user("susan")
 
     answer = site.client(key).get("/notifications/stream-token")
 
     assert answer.status_code == 200
-    assert tokens.verify(answer.json["token"], clock()) == Listening(str(key), 60.0)
-    assert answer.json["expires_in"] == 60
+    assert tokens.verify(answer.get_json()["token"], clock()) == Listening(str(key), 60.0)
+    assert answer.get_json()["expires_in"] == 60
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Vary"] == "Cookie"
 
 
 @pytest.mark.databases("sqlite")
-def test_who_is_not_logged_in_gets_no_token(build: type[Site]) -> None:
-    site = build(**STREAM)  # type: ignore[call-arg]
+def test_who_is_not_logged_in_gets_no_token(build: Build) -> None:
+    site = build(**STREAM)
     key = site.add_user("susan")
     client = site.client(key)
     ticket = ticket_for(client, 0.0)
@@ -153,7 +156,7 @@ def test_who_is_not_logged_in_gets_no_token(build: type[Site]) -> None:
     asked = client.get("/notifications/stream-token")
     polled = poll(client, 0.0, ticket, headers=ASKS)
 
-    assert (asked.status_code, list(asked.json)) == (401, ["error"])
+    assert (asked.status_code, list(asked.get_json())) == (401, ["error"])
     assert asked.headers["Cache-Control"] == "no-store"
     assert polled.status_code == 401
     assert HEADER not in polled.headers
@@ -161,8 +164,8 @@ def test_who_is_not_logged_in_gets_no_token(build: type[Site]) -> None:
 
 
 @pytest.mark.databases("sqlite")
-def test_to_ask_for_a_token_keeps_nobody_logged_in(build: type[Site]) -> None:
-    site = build(**STREAM, SESSION_PERMANENT=True)  # type: ignore[call-arg]
+def test_to_ask_for_a_token_keeps_nobody_logged_in(build: Build) -> None:
+    site = build(**STREAM, SESSION_PERMANENT=True)
     client = site.client(site.add_user("susan"), remember=True)
 
     assert "Set-Cookie" not in client.get("/notifications/stream-token").headers

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from flask_notify import MessageType
 from tests.apps import Site
+from tests.pushing.post_office import PRIVATE as VAPID_KEY
 from tests.test_language import translate
 from tests.web.letterbox import hidden
 from tests.web.test_unsubscribe import Replied, choose, modes
@@ -322,3 +323,59 @@ def test_names_and_labels_are_escaped(site: Site, ann: Any) -> None:
 
 def test_the_page_is_stored_nowhere(site: Site, ann: Any) -> None:
     assert site.client(ann).get("/preferences").headers["Cache-Control"] == "no-store"
+
+
+# What may interrupt
+
+
+def interruptions(site: Site, key: Any) -> tuple[Any, ...]:
+    """Return what stands in a user's inbox of what may interrupt them."""
+    Inbox = site.notify.models.Inbox
+    with site.app.app_context():
+        inbox: Any = site.db.session.scalar(select(Inbox).where(Inbox.recipient_id == key))
+        return inbox.muted, inbox.desktop, inbox.push
+
+
+@every_database
+def test_who_does_not_want_to_be_disturbed_says_so(site: Site, ann: Any) -> None:
+    bob = site.add_user("bob")
+
+    assert save(site, ann, muted="y", desktop=None).status_code == 303
+
+    assert interruptions(site, ann) == (True, False, None)
+    assert interruptions(site, bob) == (False, None, None)
+    assert save(site, ann, muted=None, desktop="y").status_code == 303
+    assert interruptions(site, ann) == (False, True, None)
+
+
+def test_saving_what_is_there_makes_no_opinion(site: Site, ann: Any) -> None:
+    save(site, ann)
+
+    assert interruptions(site, ann) == (False, None, None)
+
+
+def test_pushes_are_offered_only_where_there_are_any(site: Site, ann: Any) -> None:
+    assert "Push" not in site.client(ann).get("/preferences").text
+
+
+@every_database
+def test_what_is_to_be_pushed_is_chosen_in_general_and_per_type(build: Callable[..., Site]) -> None:
+    site = declare(build(NOTIFY_VAPID_PRIVATE_KEY=VAPID_KEY, NOTIFY_VAPID_SUBJECT="mailto:a@example.org"))
+    ann = site.add_user("ann")
+
+    answer = save(site, ann, {"Push to my devices": "no", "Push: Replies": "yes"})
+
+    assert answer.status_code == 303
+    assert (interruptions(site, ann)[2], opinions(site, ann)) == (False, {"replied": True})
+    shown = fields(site.client(ann).get("/preferences").text)
+    assert sorted(value for name, value in shown.items() if name.startswith("push") and value) == ["no", "yes"]
+    # What is left to the type is no opinion.
+    save(site, ann, {"Push to my devices": "", "Push: Replies": ""})
+    assert (interruptions(site, ann)[2], opinions(site, ann)) == (None, {})
+
+
+def opinions(site: Site, key: Any) -> dict[str, bool]:
+    """Return which types a user wants pushed, or does not."""
+    with site.app.app_context():
+        mine = select(site.notify.PushPreference).where(site.notify.PushPreference.recipient_id == key)
+        return {row.type: row.push for row in site.db.session.scalars(mine)}

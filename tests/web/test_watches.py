@@ -363,3 +363,40 @@ def test_a_token_in_a_header_will_do(board: Board, ann: Any) -> None:
 
     assert answer.status_code == 200
     assert board.rows() == [(ann, "Post", key, None)]
+
+
+# The list on the page of preferences
+
+
+@every_database
+def test_what_is_muted_is_listed_and_can_be_heard_of_again(board: Board, ann: Any) -> None:
+    bob = board.site.add_user("bob")
+    board.Post.__str__ = lambda post: post.title
+    loud, quiet = board.add(title="Loud <b>post</b>"), board.add(title="Quiet post")
+    for user in (ann, bob):
+        for key in (loud, quiet):
+            post(board.site.client(user), "/watches", named(key, mode="silent"))
+    client = board.site.client(ann)
+    html = client.get("/preferences").text
+    assert "Loud &lt;b&gt;post" in html
+
+    answer = post(client, "/preferences", {"unmute": f"Post {loud}", "desktop": "y", "widget_shown": "y"})
+
+    assert answer.status_code == 303
+    kept = [(ann, "Post", quiet, "silent"), (bob, "Post", loud, "silent"), (bob, "Post", quiet, "silent")]
+    assert board.rows() == kept
+
+
+def test_what_one_may_no_longer_see_is_not_named(board: Board, ann: Any) -> None:
+    board.Post.__str__ = lambda post: post.title
+    key, client = board.add(title="Secret plan"), board.site.client(ann)
+    post(client, "/watches", named(key, mode="silent"))
+    assert "Secret plan" in client.get("/preferences").text
+
+    with board.site.app.app_context():
+        board.site.db.session.get_one(board.Post, int(key)).hidden = True
+        board.site.db.session.commit()
+
+    assert "Secret plan" not in client.get("/preferences").text
+    assert post(client, "/preferences", {"unmute": f"Post {key}"}).status_code == 303
+    assert board.rows() == [(ann, "Post", key, "silent")]

@@ -82,7 +82,7 @@ def test_where_nobody_can_be_reached_the_setting_is_named(config: dict[str, Any]
 @pytest.mark.parametrize("key", ["", "A" * 42, "A" * 44, "-----BEGIN PRIVATE KEY-----", PRIVATE + "=", 12])
 def test_what_is_no_key_is_refused_with_the_command_that_makes_one(key: Any) -> None:
     with pytest.raises(
-        ConfigurationError, match="NOTIFY_VAPID_PRIVATE_KEY must be the private key that `flask notify vapid`"
+        ConfigurationError, match="NOTIFY_VAPID_PRIVATE_KEY must be the private key that 'flask notify vapid'"
     ):
         make_app("sqlite://", NOTIFY_VAPID_PRIVATE_KEY=key, NOTIFY_VAPID_SUBJECT="mailto:a@example.org")
 
@@ -99,7 +99,7 @@ def test_a_number_that_is_no_key_of_the_curve_is_refused_and_not_told(number: st
     "subject", ["admin@example.org", "http://example.org", "mailto:admin", "https://example.org/a b"]
 )
 def test_a_subject_that_a_push_service_refuses_is_refused_at_once(subject: str) -> None:
-    with pytest.raises(ConfigurationError, match="NOTIFY_VAPID_SUBJECT must be an address like"):
+    with pytest.raises(ConfigurationError, match="NOTIFY_VAPID_SUBJECT must be a"):
         make_app("sqlite://", NOTIFY_VAPID_PRIVATE_KEY=PRIVATE, NOTIFY_VAPID_SUBJECT=subject)
 
 

@@ -1,4 +1,4 @@
-"""A doorbell that the tests ring, hush and break as they like, in front of an application."""
+"""Doorbells: one that the tests ring, hush and break as they like, and a way to the real one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATH = "/stream"
+_PASSED_ON = ("content-type", "cache-control")
 
 
 @dataclass(eq=False)
@@ -123,3 +125,42 @@ class Bell:
 
 def _event(event: str, data: Any = None) -> bytes:
     return f"event: {event}\ndata: {json.dumps(data or {})}\n\n".encode()
+
+
+class Proxy:
+    """What passes ``/stream`` on to processes of ``flask notify stream``, as nginx does, in turn.
+
+    :param application: what answers everything else.
+    """
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+        self.ports: list[int] = []
+        """Where they listen; one that is gone is answered for by 502."""
+        self._turn = 0
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        if environ["PATH_INFO"] != PATH:
+            return self._application(environ, start_response)
+        connection = HTTPConnection("127.0.0.1", self.ports[self._turn % len(self.ports)], timeout=20)
+        self._turn += 1
+        try:
+            connection.request("GET", f"{PATH}?{environ['QUERY_STRING']}", headers={"Host": environ["HTTP_HOST"]})
+            answer = connection.getresponse()
+        except OSError:
+            connection.close()
+            start_response("502 BAD GATEWAY", [("Content-Type", "text/plain")])
+            return [b"Nobody listens there."]
+        headers = [(name, value) for name, value in answer.getheaders() if name.lower() in _PASSED_ON]
+        start_response(f"{answer.status} {answer.reason}", headers)
+        return self._pass_on(connection, answer)
+
+    def _pass_on(self, connection: HTTPConnection, answer: HTTPResponse) -> Iterator[bytes]:
+        try:
+            while content := answer.read1():
+                yield content
+        except (OSError, HTTPException):
+            return  # a process that was killed ends no answer
+        finally:
+            connection.close()

@@ -316,7 +316,7 @@ def test_a_stream_process_in_trouble_is_tried_less_and_less(set_bell: SetBell) -
     bell.wait(lambda bell: len(bell.opened) == 1)
     settle(page)
 
-    tries = []
+    tries: list[int] = []
     for second in range(240):
         let_pass(page, 1)
         if len(bell.opened) > 1 + len(tries):

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import TypeVar
@@ -82,6 +83,18 @@ class Guest:
         until = re.search(r'name="until" value="([^"]+)"', self.open("/messages"))
         assert until
         self.send("/messages", "/messages/seen", until=until[1])
+
+    @contextmanager
+    def listen(self) -> Iterator[Iterator[str]]:
+        """Listen as an open page does; yields the names of the events that come."""
+        found = re.search('data-notify-stream="([^"]+)"', self.open("/explore"))
+        assert found
+        poll = Request(self.url + "notifications", headers={"X-Notify-Stream": "1"})
+        with self.opener.open(poll, timeout=PATIENCE) as answer:
+            token = answer.headers["X-Notify-Stream"]
+        page = Request(f"{found[1]}?{urlencode({'token': token})}", headers={"Origin": self.url.rstrip("/")})
+        with self.opener.open(page, timeout=PATIENCE) as stream:
+            yield (line.split()[1].decode() for line in stream if line.startswith(b"event:"))
 
     def unread(self) -> int:
         """Return the number beside the bell."""

@@ -174,9 +174,27 @@ def test_an_announcement_is_brought_to_everybody_by_the_scheduler(run_demo: RunD
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_running_however_the_demo_ends(run_demo: RunDemo, tmp_path: Path, how: signal.Signals) -> None:
     demo = run_demo()
-    eventually(lambda: len(processes_of(tmp_path)) == 2)
+    eventually(lambda: len(processes_of(tmp_path)) == 3)
 
     status = demo.end(how)
 
     assert status == (-how if how is signal.SIGKILL else 0)
     eventually(lambda: processes_of(tmp_path) == [])
+
+
+def test_open_pages_are_rung_by_the_site_and_by_the_scheduler(run_demo: RunDemo) -> None:
+    demo = run_demo()
+    reader, admin = Guest(demo.url).log_in(GUIDES[1]), Guest(demo.url).log_in(ADMINISTRATOR)
+
+    with reader.listen() as rings:
+        assert next(rings) == "hello"
+        admin.send(f"/send_message/{GUIDES[1]}", body="Is the kettle on?")
+        assert next(rings) == "ring"
+        assert "Is the kettle on?" in reader.open("/messages")
+
+    words = {"headline": "Back at ten.", "text": "The database moves.", "is_maintenance": "y"}
+    with reader.listen() as rings:
+        assert next(rings) == "hello"
+        admin.send("/announce", "/actions/announce", **words)
+        assert next(rings) == "ring"
+        eventually(lambda: "The database moves." in reader.open("/messages"))

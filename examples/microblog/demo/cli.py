@@ -21,9 +21,10 @@ from werkzeug.serving import make_server
 
 from ..extensions import db
 from ..times import utcnow
-from . import community
+from . import beside, community
 from .catcher import catch_mail
-from .scheduler import scheduler
+from .doorbell import doorbell, is_possible
+from .doorbell import settings as doorbell_settings
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
@@ -53,7 +54,7 @@ computer: it lies at {address}mail/
 {admin} is an administrator: announce something to everybody at
 {address}announce
 
-Press Ctrl+C to stop. What follows is what the scheduler does.
+Press Ctrl+C to stop. What follows is what the scheduler and the doorbell do.
 """
 
 
@@ -65,7 +66,7 @@ def init_app(app: Flask) -> None:
 @click.command()
 @with_appcontext
 def demo() -> None:
-    """Serve the microblog with a small community in it, and a scheduler beside it.
+    """Serve the microblog with a small community in it, a scheduler and a doorbell beside it.
 
     The database is made at the first run and kept. PORT chooses the port.
     """
@@ -75,17 +76,20 @@ def demo() -> None:
     with closing(_listen(_port())) as listener, ExitStack() as stack:
         address = f"http://{HOST}:{listener.getsockname()[1]}/"
         mail_port = stack.enter_context(catch_mail(HOST, folder / "mail"))
+        bell = stack.enter_context(socket.create_server((HOST, 0))) if is_possible() else None
         app = _configured(
             NOTIFY_BASE_URL=address.rstrip("/"),
             MAIL_SERVER=HOST,
             MAIL_PORT=mail_port,
             LETTERBOX_FOLDER=str(folder / "mail"),
+            **(doorbell_settings(bell, listener.getsockname()[1]) if bell else {}),
         )
         with app.test_request_context(base_url=address):
             _prepare_database(folder)
             community.fill(utcnow())
         _greet(app, address)
-        stack.enter_context(scheduler())
+        tells = stack.enter_context(doorbell(bell)) if bell else None
+        stack.enter_context(beside.run("notify", "run", tells=tells))
         _serve(app, listener)
 
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import sqlite3
 from contextlib import ExitStack, closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ from flask.cli import with_appcontext
 from flask_migrate import upgrade
 from werkzeug.serving import make_server
 
+from ..config import kept
 from ..extensions import db
 from ..times import utcnow
 from . import beside, community
@@ -82,6 +84,7 @@ def demo() -> None:
             MAIL_SERVER=HOST,
             MAIL_PORT=mail_port,
             LETTERBOX_FOLDER=str(folder / "mail"),
+            **_push_settings(folder),
             **(doorbell_settings(bell, listener.getsockname()[1]) if bell else {}),
         )
         with app.test_request_context(base_url=address):
@@ -107,6 +110,15 @@ def _configured(**settings: Any) -> Flask:
     for name, value in settings.items():
         os.environ[f"MICROBLOG_{name}"] = json.dumps(value)
     return create_app()
+
+
+def _push_settings(folder: Path) -> dict[str, Any]:
+    """Let the demo push, where what pushes is installed. Its key is kept: browsers subscribe for it."""
+    if find_spec("pywebpush") is None:
+        return {}
+    from flask_notify.pushing.keys import generate
+
+    return {"NOTIFY_VAPID_PRIVATE_KEY": kept(folder / "vapid_private_key", lambda: generate()[0])}
 
 
 def _port() -> int:

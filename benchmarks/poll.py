@@ -14,11 +14,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harness import PAGES
+from harness.brokers import Redis
 from harness.databases import Database, PostgreSQL, SQLite
 from harness.pages import NAMES, terminal
 from pollbench import report
 from pollbench.datasets import SESSIONS, STATEMENTS, Dataset, build
-from pollbench.polls import ITEMS, polls_of
+from pollbench.polls import ITEMS
 from pollbench.rounds import Load, run, serve
 from pollbench.statements import count
 
@@ -78,18 +79,19 @@ def _measure(stack: ExitStack, options: argparse.Namespace) -> report.Results:
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="poll-benchmark-")))
     # The clients are forked first, before there is anything that they could inherit.
     load = stack.enter_context(Load())
+    broker = stack.enter_context(Redis())
     databases = [_database(stack, name, directory) for name in options.databases]
     filled = [[_build(app, database, rows) for app in STATEMENTS] for database in databases for rows in options.rows]
     counts = {
         (dataset.database.name, poll): statements
         for datasets in filled[:: len(options.rows)]
         for dataset in datasets
-        for poll, statements in count(polls_of(dataset.app), dataset, directory).items()
+        for poll, statements in count(dataset, directory, broker.url).items()
     }
-    groups = [serve(stack, load, datasets) for datasets in filled]
+    groups = [serve(stack, load, datasets, broker.url) for datasets in filled]
     for line in run(load, groups, options.rounds, options.seconds):
         print(line, flush=True)
-    versions = [database.version() for database in databases]
+    versions = [*(database.version() for database in databases), broker.version()]
     return report.Results(groups, counts, versions, options.rounds, options.seconds)
 
 

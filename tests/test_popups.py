@@ -86,3 +86,39 @@ def test_popups_of_a_fan_out_reach_everybody_in_it(site: Site) -> None:
     send(site, *keys, popup=True)
 
     assert [asked(site, key) for key in keys] == [[True]] * 3
+
+
+def test_who_does_not_want_to_be_disturbed_is_not(site: Site) -> None:
+    ann, bob = site.add_user(), site.add_user()
+    with site.app.app_context():
+        site.user(ann).set_notify_preferences(muted=True)
+        site.db.session.commit()
+
+    send(site, ann, bob, popup=True)
+
+    assert [asked(site, key) for key in (ann, bob)] == [[], [True]]
+    with site.app.app_context():
+        assert site.user(ann).unread_message_count == 1
+
+
+def test_what_is_critical_shows_itself_to_everybody(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = site.add_user()
+    monkeypatch.setattr(Loud, "critical", True)
+    with site.app.app_context():
+        site.user(ann).set_notify_preferences(muted=True)
+        site.db.session.commit()
+
+    send(site, ann, popup=True)
+
+    assert asked(site, ann) == [True]
+
+
+def test_a_message_of_the_log_may_show_itself(site: Site) -> None:
+    ann = site.add_user()
+    site.notify.register_notification("judged", print)
+
+    with site.app.app_context():
+        site.notify.send_notification(site.user(ann), "judged", "Judged", popup=True)
+        site.db.session.commit()
+
+    assert asked(site, ann) == [True]

@@ -54,6 +54,7 @@ application.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE_URL"]
 application.config["MAIL_PORT"] = int(os.environ.get("MAIL_PORT", "25"))
 application.config["MAIL_DEFAULT_SENDER"] = "Benchmark <benchmark@example.com>"
 application.config["NOTIFY_BASE_URL"] = "https://example.com"
+application.config["NOTIFY_BROKER_URL"] = os.environ.get("BROKER_URL")
 db.init_app(application)
 Mail(application)
 login.init_app(application)

@@ -44,6 +44,7 @@ class Share:
     clients: list[Client]
     full_every: int
     items: int
+    warm_up: int = 0
     seconds: float = 0.0
 
 
@@ -81,7 +82,7 @@ def client(port: int, path: str, session: str = "") -> Client:
 
 
 def prime(share: Share) -> Share:
-    """Let each client poll once, so that caches are warm, and keep the tickets it is given.
+    """Let each client poll, so that caches are warm, and keep the tickets it is given.
 
     :raises WrongAnswerError: if a client that should poll with a ticket is given none.
     """
@@ -130,4 +131,7 @@ def _primed(one: Client, share: Share) -> Client:
     if not found:
         raise WrongAnswerError(f"expected an answer with an ETag, got {answer[:400]!r}")
     ticket = b"If-None-Match: " + found[1] + b"\r\n\r\n"
-    return replace(one, with_ticket=one.plain.removesuffix(b"\r\n") + ticket)
+    primed = replace(one, with_ticket=one.plain.removesuffix(b"\r\n") + ticket)
+    for _ in range(share.warm_up):
+        exchange(primed.port, primed.with_ticket)
+    return primed

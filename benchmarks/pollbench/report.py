@@ -103,6 +103,9 @@ begins and ends transactions. Every user has {items} notifications.
 - *With a ticket* is what a browser does by itself: it sends the ``ETag`` of the last answer back.
   *One poll in 30 without* is a page over time: with the default settings a ticket is good for 30
   polls.
+- *Where hints flow* the two workers have a broker, Redis, and each of them has mostly read the
+  client's cursor in the ``NOTIFY_HINT_TTL`` before the poll. The poll for which it reads it anew is the
+  one *with a ticket*.
 
 Machine: {machine}.
 

@@ -7,14 +7,14 @@ import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, product
 from signal import SIG_IGN, SIGINT
 from statistics import median, quantiles
 from types import TracebackType
 
 from . import client
 from .datasets import SESSIONS, Dataset
-from .polls import BARE, POLLS, Poll, polls_of
+from .polls import BARE, POLLS, WARM_UP, Poll, polls_of
 from .servers import Gunicorn
 
 CONNECTIONS = 4
@@ -94,15 +94,22 @@ class Load(AbstractContextManager["Load"]):
         course.windows.append(Window(len(latencies) / seconds, cuts[49], cuts[98], cpu))
 
 
-def serve(stack: ExitStack, load: Load, datasets: list[Dataset]) -> Group:
-    """Start the servers of the data sets of a group, until the stack is closed."""
+def serve(stack: ExitStack, load: Load, datasets: list[Dataset], broker: str) -> Group:
+    """Start the servers of the data sets of a group, until the stack is closed.
+
+    :param broker: the address of the one for those polls that are to have it.
+    """
     server = stack.enter_context(Gunicorn(BARE.app, {}))
     clients = [client.client(server.port, "/notifications")] * SESSIONS
     courses = {BARE: _course(BARE, clients)}
-    for dataset in datasets:
-        server = stack.enter_context(Gunicorn(dataset.app, {"DATABASE_URL": dataset.url}))
+    for dataset, hints in product(datasets, (False, True)):
+        polls = polls_of(dataset.app, hints=hints)
+        if not polls:
+            continue
+        extra = {"BROKER_URL": broker} if hints else {}
+        server = stack.enter_context(Gunicorn(dataset.app, {"DATABASE_URL": dataset.url, **extra}))
         sessions = load.log_in(server.port, dataset)
-        for poll in polls_of(dataset.app):
+        for poll in polls:
             clients = [
                 client.client(server.port, dataset.path(poll, key), session) for key, session in sessions.items()
             ]
@@ -114,7 +121,8 @@ def serve(stack: ExitStack, load: Load, datasets: list[Dataset]) -> Group:
 
 def _course(poll: Poll, clients: list[client.Client]) -> Course:
     hands = [clients[hand::CONNECTIONS] for hand in range(CONNECTIONS)]
-    return Course(poll, [client.Share(hand, poll.full_every, poll.items) for hand in hands])
+    warm_up = WARM_UP if poll.hints else 0
+    return Course(poll, [client.Share(hand, poll.full_every, poll.items, warm_up) for hand in hands])
 
 
 def run(load: Load, groups: list[Group], rounds: int, seconds: float) -> Iterator[str]:

@@ -72,10 +72,11 @@ class Announced(MessageType):
 
 @notify.message_type
 class Maintenance(Announced):
-    """An announcement that nobody can switch off, and that is mailed at once."""
+    """An announcement that nobody can switch off, that is mailed at once, and that opens the inbox by itself."""
 
     label = "Maintenance"
     critical = True
+    popup = True
 
 
 def welcome(newcomer: User) -> None:

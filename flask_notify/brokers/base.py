@@ -61,7 +61,8 @@ class Broker(ABC):
     Nothing is opened before the first call, and a call after a failure connects anew. An instance
     belongs to one thread at a time: whoever listens and publishes at once has one for each.
     After a fork the child may go on with its copy, which leaves the parent's connection alone.
-    Every call ends within some seconds of the broker's silence (:data:`TIMEOUT`).
+    Every call ends within some seconds of the broker's silence (:data:`TIMEOUT`). A broker that is there and slow is
+    waited for, as long as it confirms at least one letter in a minute: to repeat them would make it slower.
 
     :ivar address: the broker's address without its password, for people.
     """

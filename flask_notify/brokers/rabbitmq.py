@@ -22,7 +22,7 @@ except ImportError:
     ) from None
 
 _PATIENCE = 60
-"""Seconds that the letters of one window may take in all, however slowly they are confirmed."""
+"""Seconds that a server which is there may take to confirm one letter more: new queues are slow work for it."""
 
 _LONGEST_NAME = 255
 _LONGEST_TIME = 2**32 - 1
@@ -81,17 +81,19 @@ class RabbitMQ(Broker):
                 window = letters[start : start + WINDOW]
                 names = {letter.queue for letter in window} - declared
                 try:
-                    confirming.declare(names)
-                    confirming.send([(_message(letter), "", letter.queue) for letter in window])
+                    confirming.send([(_message(letter), "", letter.queue) for letter in window], names)
                 except ChannelError as error:
                     self._find_refused(names, error)
                 declared |= names
 
     def probe(self) -> str:
         """Ask for product and version."""
-        with self._dropping_what_fails():
-            properties = self._connected().connection.server_properties
-            return f"{properties.get('product', 'AMQP')} {properties.get('version', '')}".strip()
+        # By a connection of its own: that an old one is open does not tell that anybody is there.
+        with self._translated():
+            line = _Line(self._url, self._timeout)
+            properties = line.connection.server_properties
+            line.close()
+        return f"{properties.get('product', 'AMQP')} {properties.get('version', '')}".strip()
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -143,6 +145,7 @@ class _Line:
 
     def __init__(self, url: str, timeout: float, heartbeat: int = 0) -> None:
         self._process = os.getpid()
+        self._url = url
         self._timeout = timeout
         self._confirming: _Confirming | None = None
         self.connection = _parsed(url, timeout, heartbeat).transport.establish_connection()
@@ -156,8 +159,11 @@ class _Line:
     def confirming(self) -> _Confirming:
         """Return the channel on which everything is confirmed."""
         if self._confirming is None:
-            self._confirming = _Confirming(self.connection, self._timeout)
+            self._confirming = _Confirming(self.connection, self._timeout, self._greet)
         return self._confirming
+
+    def _greet(self) -> None:
+        _Line(self._url, self._timeout).close()
 
     def alive(self) -> bool:
         """Return whether it is this process's own, and nothing has come of its end."""
@@ -200,8 +206,9 @@ class _Line:
 class _Confirming:
     """A channel on which many messages are under way at a time, each to be confirmed."""
 
-    def __init__(self, connection: Any, timeout: float) -> None:
+    def __init__(self, connection: Any, timeout: float, greet: Callable[[], None]) -> None:
         self._connection = connection
+        self._greet = greet
         self._timeout = timeout
         self._last = 0
         self._waiting: set[int] = set()
@@ -216,30 +223,43 @@ class _Confirming:
         connection.on_blocked = self._on_blocked
         connection.on_unblocked = self._on_unblocked
 
-    def declare(self, names: Iterable[str]) -> None:
-        """Declare queues; nobody waits for an answer, for a refusal closes the channel, and no confirm comes."""
-        for name in names:
-            self._channel.queue_declare(name, durable=True, auto_delete=False, nowait=True)
+    def send(self, messages: Sequence[tuple[Any, str, str]], declare: Iterable[str] = ()) -> None:
+        """Publish each message to its exchange and key, and return when all are confirmed.
 
-    def send(self, messages: Sequence[tuple[Any, str, str]]) -> None:
-        """Publish each message to its exchange and key, and return when all are confirmed."""
+        :param declare: the keys that are queues which may not be there yet.
+        """
+        undeclared = set(declare)
         for message, exchange, key in messages:
             if exchange == HINTS and not self._knows_hints:
                 _declare_hints(self._channel)
                 self._knows_hints = True
+            if key in undeclared:
+                # Just before its first letter, for a new queue takes the server long, and confirms come in between.
+                # Nobody waits for an answer: a refusal closes the channel.
+                self._channel.queue_declare(key, durable=True, auto_delete=False, nowait=True)
+                undeclared.discard(key)
             self._last += 1
             self._waiting.add(self._last)
             # Mandatory for a queue: where it was deleted in between, the letter comes back, and is not lost.
             self._channel.basic_publish(message, exchange, key, mandatory=not exchange)
-        until = time.monotonic() + _PATIENCE
-        while self._waiting and (left := until - time.monotonic()) > 0:
-            try:
-                self._connection.drain_events(timeout=min(self._timeout, left))
-            except TimeoutError:
-                break
+        self._wait_for_confirms()
         lacking = len(self._waiting) + self._failed
         if lacking:
             raise BrokerUnavailable(f"RabbitMQ has not confirmed {lacking} of {len(messages)} messages{self._blocked}")
+
+    def _wait_for_confirms(self) -> None:
+        until = time.monotonic() + _PATIENCE
+        while self._waiting and time.monotonic() < until:
+            lacking = len(self._waiting)
+            try:
+                self._connection.drain_events(timeout=self._timeout)
+            except TimeoutError:
+                if self._blocked:
+                    return
+                # Busy, or gone? Who is there greets a newcomer.
+                self._greet()
+            if len(self._waiting) < lacking:
+                until = time.monotonic() + _PATIENCE
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
         if multiple:

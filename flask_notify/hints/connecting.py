@@ -27,10 +27,10 @@ def carrier_of(app: Flask, settings: Settings) -> Hints | None:
 
     :raises ConfigurationError: if what the broker's adapter needs is not installed.
     """
-    url = getattr(settings, "broker_url", None)
+    url = settings.broker_url
     if url not in (None, DATABASE):
         brokers.connect(url).close()  # it opens nothing: what is missing is told at once
-    if url is None and getattr(settings, "stream_url", None) is None:
+    if url is None and settings.stream_url is None:
         return None
     return Hints(lambda: connector(app), settings.hint_ttl)
 
@@ -43,10 +43,10 @@ def connector(app: Flask) -> Callable[[], Broker] | None:
     :raises ConfigurationError: if the address is "database", and that is no PostgreSQL by psycopg 3.
     """
     settings: Settings = app.extensions["notify"].settings
-    url = getattr(settings, "broker_url", None)
+    url = settings.broker_url
     if url not in (None, DATABASE):
         return lambda: brokers.connect(url)
-    if url is None and getattr(settings, "stream_url", None) is None:
+    if url is None and settings.stream_url is None:
         return None
     engine = _engine(app)
     if engine.dialect.driver == "psycopg":

@@ -120,8 +120,8 @@ class Sender:
             letter = written[push.id]
             if isinstance(letter, Unwanted):
                 stamps.settle(push, "dropped", letter.reason)
-            elif rest := self._services.rest_of(letter.origin):
-                stamps.postpone(push, "its push service is unwell", pause=rest, counts=False)
+            elif self._services.rest_of(letter.origin):
+                self._give_back(stamps, push, letter)
             else:
                 ready[push.id] = letter
         return ready
@@ -129,8 +129,7 @@ class Sender:
     def _stamp(self, stamps: _Stamps, push: LeasedPush, letter: Addressed, answer: Answer | None) -> None:
         """Write down what a push service has said of a push."""
         if answer is None:
-            rest = self._services.rest_of(letter.origin)
-            stamps.postpone(push, "it was not tried, or nobody knows", pause=rest or 1.0, counts=False)
+            self._give_back(stamps, push, letter)
             return
         self._tell_of(letter.origin, answer)
         reason = answer.reason or ""
@@ -147,6 +146,12 @@ class Sender:
         else:
             pause = max(outbox.pause_after(push.attempts), answer.retry_after or 0.0)
             stamps.postpone(push, reason, pause=pause)
+
+    def _give_back(self, stamps: _Stamps, push: LeasedPush, letter: Addressed) -> None:
+        """Leave a push for later that was not tried, or of which nobody knows what became."""
+        rest = self._services.rest_of(letter.origin)
+        reason = "its push service is unwell" if rest else "the time was up"
+        stamps.postpone(push, f"it was not tried: {reason}", pause=rest or 1.0, counts=False)
 
     def _tell_of(self, origin: str, answer: Answer) -> None:
         """Warn once of a push service with which something is wrong: nobody reads the same line all day."""

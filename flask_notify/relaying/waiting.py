@@ -78,13 +78,14 @@ def _remove_postgresql(connection: Connection, models: Models, rows: Sequence[Wa
 def _remove_mariadb(connection: Connection, models: Models, rows: Sequence[Waiting]) -> None:
     # Who deletes a user locks the inbox, then the rows by another index than we do, and would deadlock
     # with us. They may do so over the inbox itself; then we have written nothing yet, and are the one
-    # whom MariaDB lets try again, and not they. A small table would be scanned, and a scan waits for rows that others are inserting.
+    # whom MariaDB lets try again, and not they.
     key = models.inbox.c.recipient_id
     recipients = key.in_({row.recipient_id for row in rows})
     connection.execute(select(key).where(recipients).order_by(key).with_for_update()).all()
     done: Any = models.relay.alias("done")
     doomed = delete(done).where(done.c.id.in_([row.id for row in rows]))
-    # MariaDB takes the hint only where the rows to delete are said to be of an alias.
+    # A small table would be scanned, and a scan waits for rows that others are inserting. MariaDB takes
+    # the hint only where the rows to delete are said to be of an alias.
     connection.execute(doomed.prefix_with("done").with_hint("FORCE INDEX (PRIMARY)"))
 
 

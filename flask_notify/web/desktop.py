@@ -53,7 +53,7 @@ def pushes() -> bool:
 
 def _push_key() -> str | None:
     """Return the key with which a browser subscribes, or None where nothing is pushed."""
-    vapid = getattr(current_app.extensions["notify"], "vapid", None)
+    vapid = current_app.extensions["notify"].vapid
     return None if vapid is None else str(vapid.public_key)
 
 

@@ -75,3 +75,16 @@ def wait_for_titles(page: Page, *titles: str) -> list[dict[str, Any]]:
         assert time.monotonic() < deadline, shown(page)
         page.wait_for_timeout(20)
     return shown(page)
+
+
+def click(page: Page, title: str) -> None:
+    """Click on a notification: in the worker, as the browser does, which itself shows none here."""
+    (worker,) = page.context.service_workers
+    worker.evaluate(
+        """async title => {
+            const notes = await registration.getNotifications();
+            const notification = notes.find(note => note.title === title);
+            self.dispatchEvent(new NotificationEvent("notificationclick", { notification }));
+        }""",
+        title,
+    )

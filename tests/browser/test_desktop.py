@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
 
+from .bell import PATH, Bell
 from .conftest import HIDE, Stage, wait_until
-from .desktops import ask, look_away, set_desk, shown, switch_on, visit, wait_for_titles
+from .desktops import ask, click, look_away, set_desk, shown, switch_on, visit, wait_for_titles
 from .inboxes import badge, left, message, tell
 from .test_accessibility import violations
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.databases("sqlite")
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -198,6 +196,10 @@ def test_five_tabs_show_each_message_once(stage: Stage) -> None:
     # Each of them has had its turn.
     open_locks = "navigator.locks.query().then(({ held, pending }) => [...held, ...pending])"
     wait_until(tabs[0], f"{open_locks}.then(locks => !locks.some(({{ name }}) => /turn/.test(name)))")
+    wait_until(
+        tabs[0],
+        "navigator.locks.query().then(({ held, pending }) => ![...held, ...pending].some(lock => /turn/.test(lock.name)))",
+    )
 
     assert tabs[0].evaluate("localStorage.count") == "3"
 
@@ -244,19 +246,6 @@ def test_data_never_become_anything_but_text(stage: Stage) -> None:
 
 
 # Clicking
-
-
-def click(page: Page, title: str) -> None:
-    """Click on a notification: in the worker, as the browser does, which itself shows none here."""
-    (worker,) = page.context.service_workers
-    worker.evaluate(
-        """async title => {
-            const notes = await registration.getNotifications();
-            const notification = notes.find(note => note.title === title);
-            self.dispatchEvent(new NotificationEvent("notificationclick", { notification }));
-        }""",
-        title,
-    )
 
 
 def test_a_click_leads_an_open_page_to_the_message_and_marks_it_seen(stage: Stage) -> None:
@@ -346,3 +335,100 @@ def test_axe_finds_nothing(stage: Stage, scheme: Literal["light", "dark"], modul
 
     expect(page.get_by_text("The kettle boils")).to_be_visible()
     assert violations(page, axe) == []
+
+
+# Not to be disturbed
+
+
+def test_who_does_not_want_to_be_disturbed_is_shown_nothing(stage: Stage) -> None:
+    visitor = visit(stage)
+    switch_on(visitor)
+    with stage.site.app.app_context():
+        stage.site.user(visitor.key).set_notify_preferences(muted=True)
+        stage.site.db.session.commit()
+    page = visitor.open("/desk?always")
+    expect(page.get_by_text("you do not want to be disturbed now")).to_be_visible()
+    look_away(page)
+
+    tell(stage, visitor, "news")
+    send_browser_message(stage, visitor.key, "The kettle boils")
+
+    # What is said to an open page is a toast, which waits for whoever comes.
+    expect(page.get_by_role("status").filter(has_text="The kettle boils")).to_be_visible()
+    expect(badge(page)).to_have_text("1")
+    assert shown(page) == []
+
+
+def test_an_open_page_hears_of_it_without_a_reload(stage: Stage) -> None:
+    visitor = visit(stage)
+    page = switch_on(visitor)
+    with stage.site.app.app_context():
+        stage.site.user(visitor.key).set_notify_preferences(desktop=False)
+        stage.site.db.session.commit()
+    look_away(page)
+
+    with page.expect_response("**/notifications/desktop?*") as answer:
+        tell(stage, visitor, "news")
+
+    assert answer.value.json()["notes"] == []
+    assert shown(page) == []
+
+
+def test_the_preferences_can_be_used_on_a_small_screen(stage: Stage, module_file: Callable[[str], Path]) -> None:
+    axe = module_file("axe-core/axe.min.js")
+    visitor = visit(stage, viewport={"width": 320, "height": 640})
+    page = visitor.open("/preferences")
+    expect(ask(page)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert violations(page, axe) == []
+
+    ask(page).press("Enter")
+    expect(page.get_by_role("button", name="Switch off")).to_be_focused()
+    page.get_by_role("button", name="Send a test notification").press("Enter")
+
+    wait_for_titles(page, "A test notification")
+    assert violations(page, axe) == []
+
+
+# Without service workers
+
+
+def test_a_browser_without_workers_shows_it_from_the_page(stage: Stage) -> None:
+    visitor = visit(stage, service_workers="block")
+    visitor.expect_complaint("Service Worker registration blocked")
+    visitor.context.add_init_script("""(() => {
+        window.made = [];
+        window.Notification = class {
+            static permission = "granted";
+            static requestPermission = async () => "granted";
+            constructor(title, options) { window.made.push([title, options.tag]); window.newest = this; }
+        };
+    })()""")
+    page = visitor.open("/desk")
+    ask(page).click()
+    look_away(page)
+
+    (number,) = tell(stage, visitor, "news", url="/post")
+
+    wait_until(page, "window.made.length")
+    assert page.evaluate("window.made") == [["news", f"notify-message-{number}"]]
+    page.evaluate("window.newest.onclick()")
+    page.wait_for_url("**/post")
+
+
+# With a doorbell
+
+
+def test_a_hidden_page_shows_it_at_once_where_there_is_a_doorbell(set_stage: Callable[..., Stage]) -> None:
+    stage = set_desk(set_stage, NOTIFY_STREAM_URL=PATH, NOTIFY_POLL_INTERVAL=3600)
+    bell = Bell(stage.site.app.wsgi_app)
+    stage.site.app.wsgi_app = bell  # type: ignore[method-assign]
+    visitor = visit(stage)
+    page = switch_on(visitor)
+    bell.wait_for_lines(1)
+    page.evaluate(HIDE, True)
+
+    tell(stage, visitor, "news")
+    bell.ring()
+
+    wait_for_titles(page, "news")

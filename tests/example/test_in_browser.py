@@ -409,6 +409,7 @@ def test_an_administrator_tells_everybody_by_a_dialog(window: Window, app: Flask
     expect(dialog).to_be_hidden()
     bob.locator(".banner").get_by_text("Back at ten.").wait_for()
     badge(bob, "unread_message_count", "2")
+    expect(bob.get_by_role("region", name="Messages", exact=True)).to_contain_text("The database moves.")
 
 
 def test_threads_are_watched_edited_and_closed_without_javascript(

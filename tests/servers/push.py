@@ -105,6 +105,7 @@ class PushService:
         self.requests = 0
         self._browsers: dict[str, Browser] = {}
         self._ended = threading.Event()
+        self._counting = threading.Lock()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(_make_certificate(self.certificate))
         self._context = context
@@ -146,7 +147,8 @@ class PushService:
 
     def take(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str]]:
         """Judge one request, and return the status and headers of the answer."""
-        self.requests += 1
+        with self._counting:
+            self.requests += 1
         browser = self._browsers.get(path)
         if browser is None:
             return 410, {}

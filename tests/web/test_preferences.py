@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from flask_notify import MessageType
 from tests.apps import Site
+from tests.pushing.post_office import PRIVATE as VAPID_KEY
 from tests.test_language import translate
 from tests.web.letterbox import hidden
 from tests.web.test_unsubscribe import Replied, choose, modes

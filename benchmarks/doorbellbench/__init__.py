@@ -1,0 +1,1 @@
+"""The parts of the benchmark of the doorbell; ``benchmarks/doorbell.py`` puts them together."""

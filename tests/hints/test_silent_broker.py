@@ -1,0 +1,146 @@
+"""Real brokers that hang, die and return: whoever commits is not slowed, and opens no connection."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from flask_notify import brokers
+from flask_notify.hints.listener import LATE, Listener
+from flask_notify.hints.process import Hints
+from flask_notify.hints.wire import Hint
+from tests.apps import Site
+from tests.servers import RabbitMQ, Redis
+
+Server = Redis | RabbitMQ
+SECONDS = 30.0
+
+
+class Ear:
+    """A listener, and what it has heard and how it was."""
+
+    def __init__(self, url: str) -> None:
+        self.heard: list[Hint] = []
+        self.lives: list[bool] = []
+        self._changed = threading.Condition()
+        self.listener = Listener(lambda: brokers.connect(url), self._hear, self._change, beat=0.5)
+
+    def _hear(self, hint: Hint) -> None:
+        with self._changed:
+            self.heard.append(hint)
+            self._changed.notify_all()
+
+    def _change(self, live: bool) -> None:
+        with self._changed:
+            self.lives.append(live)
+            self._changed.notify_all()
+
+    def wait_for(self, condition: Callable[[], bool]) -> float:
+        """Wait until something is so, and return how long it took."""
+        began = time.monotonic()
+        with self._changed:
+            assert self._changed.wait_for(condition, SECONDS), (self.lives, self.heard)
+        return time.monotonic() - began
+
+
+@pytest.fixture(
+    params=["redis", pytest.param("rabbitmq", marks=[pytest.mark.slow, pytest.mark.xdist_group("rabbitmq")])]
+)
+def server(request: pytest.FixtureRequest) -> Any:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def ear(server: Server) -> Iterator[Ear]:
+    ear = Ear(server.url)
+    ear.listener.start()
+    ear.wait_for(lambda: ear.lives == [True])
+    yield ear
+    server.resume()
+    ear.listener.stop(SECONDS)
+
+
+@pytest.fixture
+def site(build: Callable[..., Site], server: Server) -> Iterator[Site]:
+    site = build(NOTIFY_BROKER_URL=server.url)
+    yield site
+    hints: Hints = site.app.extensions["notify"].carrier
+    server.resume()
+    hints.stop(SECONDS)
+
+
+_connected_in: list[int] = []
+_watches = False
+
+
+def _watch(event: str, _: tuple[Any, ...]) -> None:
+    if event == "socket.connect":
+        _connected_in.append(threading.get_ident())
+
+
+@pytest.fixture
+def connected_in() -> list[int]:
+    """The threads that have connected a socket to anything, since the test began."""
+    global _watches  # noqa: PLW0603  # a hook of the interpreter's stays
+    if not _watches:
+        sys.addaudithook(_watch)
+        _watches = True
+    _connected_in.clear()
+    return _connected_in
+
+
+@pytest.mark.databases("sqlite")
+def test_whoever_commits_opens_no_connection_to_the_broker(site: Site, ear: Ear, connected_in: list[int]) -> None:
+    key = site.add_user("susan")
+
+    cursor = site.emit(key, "a", 1)
+
+    ear.wait_for(lambda: ear.heard == [Hint({str(key): cursor})])
+    assert threading.get_ident() not in connected_in
+    assert len(set(connected_in)) == 1
+
+
+@pytest.mark.databases("sqlite")
+def test_a_broker_that_hangs_slows_no_commit(site: Site, server: Server, ear: Ear) -> None:
+    key = site.add_user("susan")
+    site.emit(key, "a", 0)
+    ear.wait_for(lambda: bool(ear.heard))
+    server.pause()
+
+    began = time.monotonic()
+    for value in range(1, 51):
+        newest = site.emit(key, "a", value)
+    took = time.monotonic() - began
+
+    # Each of them would wait for as long as the broker is silent.
+    assert took < brokers.base.TIMEOUT
+    server.resume()
+    ear.wait_for(lambda: ear.heard[-1].everyone or ear.heard[-1].cursors.get(str(key)) == newest)
+
+
+@pytest.mark.slow
+def test_a_broker_that_falls_silent_is_noticed_in_the_time_of_a_beat(server: Server, ear: Ear) -> None:
+    server.pause()
+
+    assert ear.wait_for(lambda: ear.lives == [True, False]) < LATE + 3
+
+    server.resume()
+    ear.wait_for(lambda: ear.lives == [True, False, True])
+
+
+@pytest.mark.slow
+def test_a_broker_that_is_killed_is_noticed_and_found_again(server: Server, ear: Ear) -> None:
+    server.kill()
+    assert ear.wait_for(lambda: ear.lives == [True, False]) < LATE
+
+    server.start()
+    ear.wait_for(lambda: ear.lives == [True, False, True])
+    broker = brokers.connect(server.url)
+    broker.publish(b'{"cursors": {"1": 2.0}}')
+    broker.close()
+    ear.wait_for(lambda: Hint({"1": 2.0}) in ear.heard)

@@ -110,6 +110,7 @@ LAYERS = [
     "running.reasons",
     "running.finding",
     "running.broker_doctor",
+    "running.stream_doctor",
     "running.doctor",
     "running.jobs",
     "running.scheduler",

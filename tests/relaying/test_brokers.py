@@ -272,6 +272,32 @@ def say(site: Site, key: Any, text: str) -> None:
 
 
 @pytest.mark.databases("sqlite")
+def test_whoever_emits_opens_no_socket_and_a_broker_that_hangs_holds_up_nobody(
+    build: Callable[..., Site], redis: Redis
+) -> None:
+    site = build(**settings(redis.url))
+    key = site.add_user("susan")
+    connecting: list[int] = []
+    watched = [True]
+
+    def note(happening: str, _arguments: Any) -> None:
+        if watched and happening == "socket.connect":
+            connecting.append(threading.get_ident())
+
+    sys.addaudithook(note)  # for good: nobody can take it back
+    redis.pause()
+    try:
+        for number in range(3):
+            say(site, key, f"m{number}")
+    finally:
+        watched.clear()
+        redis.resume()
+
+    assert threading.get_ident() not in connecting
+    assert said(site) == ["m0", "m1", "m2"]
+
+
+@pytest.mark.databases("sqlite")
 def test_a_broker_that_refuses_the_password_is_named_without_it(
     build: Callable[..., Site], redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,21 @@ from typing import Any
 
 from flask import Flask
 
-from . import announcements, auth, errors, exports, letterbox, main, manners, mentions, security, threads, times, unseen
+from . import (
+    announcements,
+    auth,
+    errors,
+    exports,
+    languages,
+    letterbox,
+    main,
+    manners,
+    mentions,
+    security,
+    threads,
+    times,
+    unseen,
+)
 from .config import DEFAULTS, secret_key
 from .demo import cli
 from .extensions import csrf, db, login, migrate, notify
@@ -43,6 +57,7 @@ def _init_extensions(app: Flask) -> None:
     migrate.init_app(app, db, directory=str(HERE / "migrations"))
     login.init_app(app)
     csrf.init_app(app)
+    languages.init_app(app)
     notify.init_app(app)
     notify.before_private_message(manners.not_too_fast)
     notify.administrator(manners.may_read_all)

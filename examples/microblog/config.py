@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -40,10 +41,14 @@ def secret_key(folder: Path) -> str:
 
     It is kept because a new key at every start would log everybody out.
     """
-    path = folder / "secret_key"
+    return kept(folder / "secret_key", lambda: secrets.token_hex(32))
+
+
+def kept(path: Path, make: Callable[[], str]) -> str:
+    """Read the secret that a file keeps, making it at the first start."""
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_once(path, secrets.token_hex(32))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_once(path, make())
     return path.read_text(encoding="ascii")
 
 

@@ -1,4 +1,4 @@
-"""What the microblog tells people, and how each of it reaches their mailbox."""
+"""What the microblog tells people, in the language of each, and how it reaches their mailbox."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from markupsafe import Markup
 from flask_notify import MailMode, MessageType
 
 from .extensions import notify
+from .languages import gettext, lazy_gettext
 
 if TYPE_CHECKING:
     from .models import User
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 class Followed(MessageType):
     """Somebody follows the target. One message is enough until it is seen: "and 3 more"."""
 
-    label = "New followers"
+    label = lazy_gettext("New followers")
     mail_mode = MailMode.DAILY
     collapse = "latest"
 
     def subject(self, recipient: User) -> str:  # noqa: ARG002
         """Name the newest of them."""
-        return f"{self.sender.username} follows you"
+        return gettext("%(who)s follows you", who=self.sender.username)
 
     def url(self, recipient: User) -> str:
         """Lead to all of them."""
@@ -36,11 +37,11 @@ class Followed(MessageType):
 class Mentioned(MessageType):
     """Somebody writes a name with an @ in a post, which is the target."""
 
-    label = "Mentions"
+    label = lazy_gettext("Mentions")
 
     def subject(self, recipient: User) -> str:  # noqa: ARG002
         """Name who it was."""
-        return f"{self.sender.username} mentioned you"
+        return gettext("%(who)s mentioned you", who=self.sender.username)
 
     def body(self, recipient: User) -> str:  # noqa: ARG002
         """Quote the post: it is text, and stays text."""
@@ -55,7 +56,7 @@ class Mentioned(MessageType):
 class Announced(MessageType):
     """Something that an administrator tells everybody."""
 
-    label = "Announcements"
+    label = lazy_gettext("Announcements")
     mail_mode = MailMode.WEEKLY
     headline: str
     text: str
@@ -74,7 +75,7 @@ class Announced(MessageType):
 class Maintenance(Announced):
     """An announcement that nobody can switch off, that is mailed at once, and that opens the inbox by itself."""
 
-    label = "Maintenance"
+    label = lazy_gettext("Maintenance")
     critical = True
     popup = True
 

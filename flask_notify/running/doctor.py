@@ -17,23 +17,15 @@ from ..leases import holder
 from ..mailing.transport import FlaskMailTransport
 from ..models import Models
 from ..relaying import waiting
+from .broker_doctor import examine_broker
+from .finding import Finding
+from .stream_doctor import examine_stream
+
+__all__ = ["Finding", "examine"]
 
 _HOUR = 3600
 _LATE = 900
 """Seconds after which what waits has waited too long."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was looked at, and what is to be done.
-
-    :param level: ``ok``, ``warning`` or ``error``.
-    """
-
-    level: str
-    about: str
-    what: str
-    remedy: str = ""
 
 
 def examine(app: Flask, models: Models, settings: Settings) -> Iterator[Finding]:
@@ -53,6 +45,8 @@ def examine(app: Flask, models: Models, settings: Settings) -> Iterator[Finding]
                 for look in _IN_TABLES:
                     yield from look(connection, models)
                 yield from _relay(connection, models, settings)
+    yield from examine_broker(app, settings)
+    yield from examine_stream(settings)
                 yield from _pushes(connection, models, settings)
     yield from _mail_server(app, settings)
 

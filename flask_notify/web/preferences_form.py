@@ -121,7 +121,7 @@ def _fields(offer: Offer, stored: dict[str, Any]) -> dict[str, Any]:
         fields["push"] = SelectField(gettext("Push to my devices"), choices=_options(general))
     if len(offer.languages) > 1:
         fields["locale"] = SelectField(
-            gettext("Language of mails"), choices=_options(_languages(offer, stored["locale"]))
+            gettext("Language of messages and mails"), choices=_options(_languages(offer, stored["locale"]))
         )
     for name, label, choices in (
         ("unblock", gettext("Let them write to you again"), offer.blocked),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from playwright.sync_api import expect
@@ -14,6 +14,9 @@ from .conftest import HIDE, Stage, wait_until
 from .desktops import ask, click, look_away, set_desk, shown, switch_on, visit, wait_for_titles
 from .inboxes import badge, left, message, tell
 from .test_accessibility import violations
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.databases("sqlite")
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -428,3 +431,19 @@ def test_a_hidden_page_shows_it_at_once_where_there_is_a_doorbell(set_stage: Cal
     bell.ring()
 
     wait_for_titles(page, "news")
+
+
+def test_a_page_out_of_the_back_forward_cache_goes_on(stage: Stage, caching_browser: Browser) -> None:
+    visitor = visit(stage, using=caching_browser)
+    page = switch_on(visitor)
+    page.evaluate("window.kept = true")
+
+    page.goto(visitor.url + "/other")
+    tell(stage, visitor, "while it was away")
+    page.go_back(wait_until="commit")
+    assert page.evaluate("window.kept"), "the page was loaded anew: something keeps it out of the cache"
+    expect(badge(page)).to_have_text("1")
+    look_away(page)
+    tell(stage, visitor, "new")
+
+    wait_for_titles(page, "new")

@@ -122,6 +122,23 @@ def test_what_was_unread_before_has_been_mailed(run_demo: RunDemo) -> None:
     assert "List-Unsubscribe-Post" in guest.open(mail[1])
 
 
+def test_the_demo_pushes_with_a_key_that_it_keeps(run_demo: RunDemo, tmp_path: Path) -> None:
+    demo = run_demo()
+    key = (tmp_path / "vapid_private_key").read_text()
+    page = Guest(demo.url).log_in(GUIDES[0]).open("/preferences")
+    assert "Push to my devices" in page
+    public = re.search(r'data-notify-push-key="([\w-]+)"', page)
+    demo.stop()
+
+    page = Guest(run_demo().url).log_in(GUIDES[0]).open("/preferences")
+
+    assert (tmp_path / "vapid_private_key").read_text() == key
+    found = re.search(r'data-notify-push-key="([\w-]+)"', page)
+    assert public
+    assert found
+    assert found[1] == public[1] != key
+
+
 def test_a_mail_program_unsubscribes_with_what_stands_in_the_mail_alone(run_demo: RunDemo) -> None:
     demo = run_demo()
     guest, mail_program = Guest(demo.url).log_in(GUIDES[0]), Guest(demo.url)

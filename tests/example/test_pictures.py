@@ -38,7 +38,7 @@ def thread(app: Flask) -> str:
 def page(app: Flask, thread: str, browser: Browser, serve: Callable[[Flask], LiveServer]) -> Iterator[Page]:
     """A page of wren's."""
     assert thread
-    with browser.new_context(base_url=serve(app).url, **SIZE) as context:
+    with browser.new_context(base_url=serve(app).url, permissions=["notifications"], **SIZE) as context:
         page = context.new_page()
         log_in(page, "wren")
         yield page
@@ -60,3 +60,14 @@ def test_a_thread_has_a_button_to_watch_it(page: Page, thread: str) -> None:
     page.get_by_text("How I am told").click()
     page.evaluate("scrollBy(0, 64)")
     take_picture(page, "watch-button")
+
+
+def test_people_choose_what_may_interrupt_them(page: Page) -> None:
+    page.goto("/preferences")
+
+    part = page.get_by_role("group", name="What may interrupt you")
+    part.get_by_role("button", name="Notify me on my desktop").click()
+    expect(part.get_by_text("In this browser, new messages show on your desktop.")).to_be_visible()
+    part.evaluate("part => part.scrollIntoView({ block: 'start' })")
+    page.evaluate("scrollBy(0, -96)")
+    take_picture(page, "preferences")

@@ -10,6 +10,7 @@ import signal
 import socket
 import sqlite3
 from contextlib import ExitStack, closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ from flask.cli import with_appcontext
 from flask_migrate import upgrade
 from werkzeug.serving import make_server
 
+from ..config import kept
 from ..extensions import db
 from ..times import utcnow
 from . import beside, community
@@ -39,6 +41,9 @@ SETTINGS = {
     # An announcement to everybody takes the way that it takes in a large community.
     "NOTIFY_INLINE_RECIPIENTS": 5,
 }
+
+#: Whatever happened before is told at once: there is no scheduler yet to bring it to many.
+WHILE_FILLING = {"NOTIFY_INLINE_RECIPIENTS": 1_000}
 
 WELCOME = """
 The microblog is at {address}
@@ -70,6 +75,8 @@ def demo() -> None:
 
     The database is made at the first run and kept. PORT chooses the port.
     """
+    from .. import create_app
+
     for how in (signal.SIGINT, signal.SIGTERM):
         signal.signal(how, _end)
     folder = Path(current_app.instance_path)
@@ -77,16 +84,18 @@ def demo() -> None:
         address = f"http://{HOST}:{listener.getsockname()[1]}/"
         mail_port = stack.enter_context(catch_mail(HOST, folder / "mail"))
         bell = stack.enter_context(socket.create_server((HOST, 0))) if is_possible() else None
-        app = _configured(
+        _configure(
             NOTIFY_BASE_URL=address.rstrip("/"),
             MAIL_SERVER=HOST,
             MAIL_PORT=mail_port,
             LETTERBOX_FOLDER=str(folder / "mail"),
+            **_push_settings(folder),
             **(doorbell_settings(bell, listener.getsockname()[1]) if bell else {}),
         )
-        with app.test_request_context(base_url=address):
+        with create_app(WHILE_FILLING).test_request_context(base_url=address):
             _prepare_database(folder)
             community.fill(utcnow())
+        app = create_app()
         _greet(app, address)
         tells = stack.enter_context(doorbell(bell)) if bell else None
         stack.enter_context(beside.run("notify", "run", tells=tells))
@@ -98,15 +107,21 @@ def _end(_signal: int, _frame: Any) -> NoReturn:
     raise SystemExit(0)
 
 
-def _configured(**settings: Any) -> Flask:
-    """Build the application anew, as the scheduler will: from the environment, which it inherits."""
-    from .. import create_app
-
+def _configure(**settings: Any) -> None:
+    """Put settings into the environment, which the processes beside the demo inherit."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(f"MICROBLOG_{name}", json.dumps(value))
     for name, value in settings.items():
         os.environ[f"MICROBLOG_{name}"] = json.dumps(value)
-    return create_app()
+
+
+def _push_settings(folder: Path) -> dict[str, Any]:
+    """Let the demo push, where what pushes is installed. Its key is kept: browsers subscribe for it."""
+    if find_spec("pywebpush") is None:
+        return {}
+    from flask_notify.pushing.keys import generate
+
+    return {"NOTIFY_VAPID_PRIVATE_KEY": kept(folder / "vapid_private_key", lambda: generate()[0])}
 
 
 def _port() -> int:

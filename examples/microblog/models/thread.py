@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from flask_notify import WatchableMixin
 
 from ..extensions import Model, db
+from ..languages import gettext
 from ..times import UtcDateTime, utcnow
 from .follow import Follow
 from .user import User
@@ -168,7 +169,7 @@ class Comment(WatchableMixin, Model):
     author: Mapped[User] = relationship()
 
     def __str__(self) -> str:
-        return f"a comment on {self.thread}"
+        return gettext("a comment on %(thread)s", thread=self.thread)
 
     @classmethod
     def visible_to(cls, recipient: User | None, ids: Collection[int]) -> set[int]:
@@ -186,12 +187,15 @@ class Comment(WatchableMixin, Model):
 
     def get_change_subject(self, doer: User | None, change: Change) -> str | None:
         """Tell what was said, and not that it was taken back."""
-        return f"{doer or self.author} commented on {self.thread}" if change.kind == "created" else None
+        if change.kind != "created":
+            return None
+        return gettext("%(who)s commented on %(thread)s", who=doer or self.author, thread=self.thread)
 
     def get_change_body(self, doer: User | None, change: Change) -> Markup:  # noqa: ARG002
         """Quote it: where there is a body, lists show that and no subject."""
         said = Markup("<br>").join(self.body.splitlines())
-        return Markup("<p>{} in {}:</p><p>{}</p>").format(doer or self.author, self.thread, said)
+        where = gettext("%(who)s in %(thread)s:", who=doer or self.author, thread=self.thread)
+        return Markup("<p>{}</p><p>{}</p>").format(where, said)
 
     def get_change_url(self) -> str:
         """Lead to where it stands in the thread."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,9 +44,9 @@ def examine(app: Flask, models: Models, settings: Settings) -> Iterator[Finding]
                 for look in _IN_TABLES:
                     yield from look(connection, models)
                 yield from _relay(connection, models, settings)
+                yield from _pushes(connection, models, settings)
     yield from examine_broker(app, settings)
     yield from examine_stream(settings)
-                yield from _pushes(connection, models, settings)
     yield from _mail_server(app, settings)
 
 

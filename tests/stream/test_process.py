@@ -242,6 +242,23 @@ def test_a_port_that_is_taken_is_told(start: Start, redis: Redis) -> None:
     assert "cannot listen at 127.0.0.1:" in process.lines[-1]
 
 
+def test_it_runs_without_the_faster_parts_of_uvicorn(
+    start: Start, redis: Redis, listen: Listen, hint: Hints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("httptools", "uvloop"):
+        (tmp_path / f"{part}.py").write_text("raise ImportError('not installed')\n")
+    monkeypatch.setenv("SHADOW", str(tmp_path))
+    process = start(redis.url)
+    page = listen(process, 7)
+
+    hint(redis.url, 7)
+
+    assert page.next() == Event("ring", {"spread": 0})
+    process.terminate()
+    assert page.next() == Event("bye", {})
+    assert process.wait() == 0
+
+
 def test_without_uvicorn_the_extra_is_named(redis: Redis, tmp_path: Path) -> None:
     (tmp_path / "uvicorn.py").write_text("raise ImportError('not installed')\n")
     run = subprocess.run(

@@ -93,16 +93,19 @@ def hand_over_all(
         # Not of a pool, whose threads a process waits for when it ends: a service may keep one for as long as it likes.
         Thread(target=work.run, name="notify-push", daemon=True).start()
     open_ = set(parcels)
-    while open_:
-        try:
-            number, answer = work.results.get(timeout=_LOOK_EVERY)
-        except Empty:
-            # What is on its way is waited for; a service that never ends its answer is not.
-            if time.monotonic() >= until + grace:
-                break
-            continue
-        open_.discard(number)
-        yield number, answer
+    try:
+        while open_:
+            try:
+                number, answer = work.results.get(timeout=_LOOK_EVERY)
+            except Empty:
+                # What is on its way is waited for; a service that never ends its answer is not.
+                if time.monotonic() >= until + grace:
+                    break
+                continue
+            open_.discard(number)
+            yield number, answer
+    finally:
+        work.abandoned = True  # what nobody would note is not handed over
     for number in sorted(open_):
         yield number, None
 
@@ -122,6 +125,7 @@ class _Work:
         self._services = services
         self._until = until
         self._stop = stop
+        self.abandoned = False
         self._waiting: defaultdict[str, deque[tuple[int, Parcel]]] = defaultdict(deque)
         for number, (origin, parcel) in parcels.items():
             self._waiting[origin].append((number, parcel))
@@ -144,12 +148,15 @@ class _Work:
                 number, parcel = waiting.popleft()
             except IndexError:
                 return
-            if self._stop() or time.monotonic() >= self._until or self._services.rest_of(origin):
+            if self._is_over() or self._services.rest_of(origin):
                 self.results.put((number, None))
                 continue
             answer = self._hand_over(parcel)
             self._services.note(origin, answer)
             self.results.put((number, answer))
+
+    def _is_over(self) -> bool:
+        return self.abandoned or self._stop() or time.monotonic() >= self._until
 
 
 def _in_turn(counts: Counter[str]) -> Sequence[str]:

@@ -6,6 +6,7 @@ at first for seconds, and ever longer while it goes on failing.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections import Counter, defaultdict, deque
@@ -27,6 +28,8 @@ _FAILURES = 3
 _FIRST_REST = 5.0
 _LONGEST_REST = 600.0
 _LOOK_EVERY = 0.25
+
+_log = logging.getLogger("flask_notify")
 
 
 @dataclass
@@ -151,7 +154,11 @@ class _Work:
             if self._is_over() or self._services.rest_of(origin):
                 self.results.put((number, None))
                 continue
-            answer = self._hand_over(parcel)
+            try:
+                answer = self._hand_over(parcel)
+            except Exception as error:  # noqa: BLE001  # a thread that ended would leave the others of its service
+                _log.error("A push could not be handed over: %s", type(error).__name__)
+                answer = Answer("later", f"it could not be handed over ({type(error).__name__})")
             self._services.note(origin, answer)
             self.results.put((number, answer))
 

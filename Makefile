@@ -8,7 +8,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-matrix test-min test-sqlalchemy20 bench bench-fanout bench-digest bench-expiry bench-logging lint format types types-js pictures docs clean
+.PHONY: help demo test test-fast test-matrix test-min test-sqlalchemy20 bench bench-fanout bench-digest bench-expiry bench-logging bench-doorbell lint format types types-js pictures docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -58,6 +58,9 @@ bench-fanout bench-digest bench-expiry: bench-%: $(VENV)/installed-bench ## tell
 
 bench-logging: $(VENV)/installed-bench ## a record that does not notify likewise
 	$(BIN)/python benchmarks/logging_handler.py $(ARGS)
+
+bench-doorbell: $(VENV)/installed-bench ## open pages, how soon they are rung, and how often they poll likewise
+	$(BIN)/python benchmarks/doorbell.py $(ARGS)
 
 lint: $(VENV)/installed-lint ## ruff
 	$(BIN)/ruff check .

@@ -57,7 +57,7 @@ REACHING: tuple[Setting, ...] = (
     Setting(
         "NOTIFY_VAPID_PRIVATE_KEY",
         None,
-        "the private key that `flask notify vapid` prints, or None",
+        "the private key that 'flask notify vapid' prints, or None",
         is_vapid_key,
         "With what the application proves to the push services that it is the one to which a browser has subscribed "
         "(RFC 8292); None: no Web Push. It is a secret, and should stay: with another, every browser has to "
@@ -67,15 +67,15 @@ REACHING: tuple[Setting, ...] = (
     Setting(
         "NOTIFY_VAPID_SUBJECT",
         None,
-        "an address like 'mailto:admin@example.org' or 'https://example.org', or None",
+        "a mailto: or an https: address, or None",
         is_vapid_subject,
-        "Where the operators of a push service reach you; None is the address of the mails' sender, or "
-        "``NOTIFY_BASE_URL`` if that is https.",
+        "Where the operators of a push service reach you, as in ``'mailto:admin@example.org'``; None is the address of "
+        "the mails' sender, or ``NOTIFY_BASE_URL`` if that is https.",
     ),
     Setting(
         "NOTIFY_PUSH_HOSTS",
         PUSH_HOSTS,
-        "a tuple of host names like ('fcm.googleapis.com', '*.push.apple.com', 'push.example.org:8443')",
+        "a tuple of host names like ('fcm.googleapis.com', 'push.example.org:8443')",
         is_push_hosts,
         "The push services to which pushes are sent, always by https: a browser names its own, and so could anybody. "
         "``*.`` stands for all hosts below a name. A port other than 443 is part of the name.",
@@ -104,7 +104,7 @@ REACHING: tuple[Setting, ...] = (
     Setting(
         "NOTIFY_STREAM_ORIGINS",
         (),
-        "a tuple of origins like ('https://example.org', 'http://localhost:5000')",
+        "a tuple of origins, each a scheme, a host and perhaps a port",
         is_origins,
         "Whose pages may listen, beside those of the stream's own host and of ``NOTIFY_BASE_URL``.",
     ),

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import Redis
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 PROGRAMS = {
@@ -34,6 +36,29 @@ def test_the_benchmark_of_the_logging_handler_needs_no_database(tmp_path: Path) 
     assert "(target " in run.stdout
     text = page.read_text()
     told = ["NotifyHandler", "bare Handler", "with extra values", "What was to be reached"]
+    assert [words for words in told if words not in text] == []
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_the_doorbell_opens_pages_and_rings_them(redis_server: Redis, tmp_path: Path) -> None:
+    assert redis_server.daemon  # or the test is skipped
+    page = tmp_path / "page.rst"
+
+    run = subprocess.run(
+        [
+            sys.executable,
+            str(BENCHMARKS / "doorbell.py"),
+            *("--pages=50,200", "--rounds=1", "--seconds=1", "--idle=0", "--output", page),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert "(target " in run.stdout
+    text = page.read_text()
+    told = ["flask notify stream", "a bare asyncio fan-out", "with a stream", "200", "What was to be reached"]
     assert [words for words in told if words not in text] == []
 
 

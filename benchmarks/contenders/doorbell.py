@@ -113,5 +113,5 @@ def _counted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterabl
 
 
 class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:
+    def log(self, kind: str, message: str, *args: Any) -> None:
         """Say nothing."""

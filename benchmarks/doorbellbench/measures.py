@@ -122,9 +122,9 @@ def _round(emitter: Contender, clients: Contender, seconds: float) -> Round:
 
 def measure_polls(broker: str, database: SQLite, seconds: float, results: Results) -> Iterator[str]:
     """Count the polls of two idle pages in a browser at the same time: one with a stream, one without."""
-    browser = _browser()
+    browser = _browser() if seconds else None
     if browser is None:
-        yield "Without Playwright and Chromium nobody polls"
+        yield "No browser, so nobody polls"
         return
     url = database.create("idle")
     with ExitStack() as stack:

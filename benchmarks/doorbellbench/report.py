@@ -29,7 +29,9 @@ def rings(results: Results) -> Rows:
     rows: Rows = [("Process", "p50", "p99", "Without a ring")]
     for name, rounds in results.rounds.items():
         middle, late = ([one.at(share) for one in rounds] for share in (0.5, 0.99))
-        rows.append((name, f"{spread(middle, '.2f')} ms", f"{spread(late, '.2f')} ms", str(sum(r.lost for r in rounds))))
+        rows.append(
+            (name, f"{spread(middle, '.2f')} ms", f"{spread(late, '.2f')} ms", str(sum(r.lost for r in rounds)))
+        )
     return rows
 
 
@@ -80,15 +82,16 @@ def page(results: Results, seconds: float, rounds: int, broker: str) -> str:
 INTRODUCTION = """\
 ``make bench-doorbell`` wrote this page.
 
-*Open pages*: one process of ``flask notify stream``, and clients that connect as a browser does; what the process has in
-memory, all told, when each page was greeted. Its peak was {peak:.0f} MiB.
+*Open pages*: one process of ``flask notify stream``, and clients that connect as a browser does; what the process
+has in memory, all told, when each page was greeted. Its peak was {peak:.0f} MiB.
 
-*The ring*: an application commits news {rate} times a second for {seconds:g} seconds, each time for another of {users:,}
-recipients with one open page each. The time is that from the end of the commit, in the application's process, until the page's
-line arrives in a third process. Beside it stands a bare fan-out: the same commits, a publish by redis-py in the committing
-thread, and an asyncio process (uvloop, too) that passes each message on to raw connections, without HTTP, tokens, limits and
-heartbeats. The two take turns for {rounds} rounds; the figures are the medians of the rounds, with the lowest and the highest
-in brackets, and the ratio is the median of the rounds' ratios.
+*The ring*: an application commits news {rate} times a second for {seconds:g} seconds, each time for another of
+{users:,} recipients with one open page each. The time is that from the end of the commit, in the application's
+process, until the page's line arrives in a third process. Beside it stands a bare fan-out: the same commits, a
+publish by redis-py in the committing thread, and an asyncio process (uvloop, too) that passes each message on to
+raw connections, without HTTP, tokens, limits and heartbeats. The two take turns for {rounds} rounds; the figures
+are the medians of the rounds, with the lowest and the highest in brackets, and the ratio is the median of the
+rounds' ratios.
 
 *Polls*: two idle pages in Chromium at the same time, one with a stream and one without, with the default settings.
 

@@ -44,6 +44,10 @@ class RabbitMQ(Broker):
         self._url = url
         self._timeout = timeout
         self._line: _Line | None = None
+        try:
+            _parsed(url, timeout, 0)
+        except (KeyError, TypeError, ValueError):
+            raise ConfigurationError(f"The address of the broker cannot be read: {self.address}") from None
 
     def publish(self, hint: bytes) -> None:
         """Publish to the exchange of hints; who listens has a queue bound to it."""
@@ -112,9 +116,10 @@ class RabbitMQ(Broker):
         """Raise for the queue that may not be declared; the channel's error has not told which it was."""
         line = _Line(self._url, self._timeout)
         try:
+            channel = line.channel()
             for name in names:
                 try:
-                    line.channel().queue_declare(name, durable=True, auto_delete=False)
+                    channel.queue_declare(name, durable=True, auto_delete=False)
                 except ChannelError as refusal:
                     raise LetterRefused(f"RabbitMQ at {self.address} refuses a queue: {refusal}", name) from refusal
         finally:
@@ -150,7 +155,8 @@ class _Line:
         self._confirming: _Confirming | None = None
         self.connection = _parsed(url, timeout, heartbeat).transport.establish_connection()
         # The library waits without an end wherever it is not told otherwise.
-        self.connection.sock.settimeout(timeout)
+        self._socket = self.connection.sock
+        self._socket.settimeout(timeout)
 
     def channel(self) -> Any:
         """Open a channel."""
@@ -186,7 +192,8 @@ class _Line:
 
     def close(self) -> None:
         """End the connection in order, if the server answers soon."""
-        if self._process == os.getpid():
+        # One that the server has ended would be opened anew by a look at its socket.
+        if self._process == os.getpid() and self.connection.connected:
             with suppress(AMQPError, OSError):
                 self.connection.sock.settimeout(TICK)
                 self.connection.close()
@@ -197,7 +204,7 @@ class _Line:
         if self._process != os.getpid():
             # Only this process's end of it: to shut it down would cut off the parent.
             with suppress(OSError):
-                self.connection.transport.sock.close()
+                self._socket.close()
             return
         with suppress(AMQPError, OSError):
             self.connection.collect()
@@ -211,8 +218,10 @@ class _Confirming:
         self._greet = greet
         self._timeout = timeout
         self._last = 0
-        self._waiting: set[int] = set()
-        self._failed = 0
+        # The keys of what is not confirmed, by number, the oldest first.
+        self._waiting: dict[int, str] = {}
+        self._rejected: list[str] = []
+        self._returned = 0
         self._blocked = ""
         self._knows_hints = False
         self._channel = connection.channel()
@@ -239,11 +248,13 @@ class _Confirming:
                 self._channel.queue_declare(key, durable=True, auto_delete=False, nowait=True)
                 undeclared.discard(key)
             self._last += 1
-            self._waiting.add(self._last)
+            self._waiting[self._last] = key
             # Mandatory for a queue: where it was deleted in between, the letter comes back, and is not lost.
             self._channel.basic_publish(message, exchange, key, mandatory=not exchange)
         self._wait_for_confirms()
-        lacking = len(self._waiting) + self._failed
+        if self._rejected:
+            raise LetterRefused("RabbitMQ rejects what it is given for a queue, by its policy", self._rejected[0])
+        lacking = len(self._waiting) + self._returned
         if lacking:
             raise BrokerUnavailable(f"RabbitMQ has not confirmed {lacking} of {len(messages)} messages{self._blocked}")
 
@@ -262,18 +273,17 @@ class _Confirming:
                 until = time.monotonic() + _PATIENCE
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
-        if multiple:
-            self._waiting = {waiting for waiting in self._waiting if waiting > tag}
-        else:
-            self._waiting.discard(tag)
+        self._take(tag, multiple)
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
-        before = len(self._waiting)
-        self._on_ack(tag, multiple)
-        self._failed += before - len(self._waiting)
+        self._rejected += self._take(tag, multiple)
 
     def _on_return(self, _error: Exception, _exchange: str, _queue: str, _message: Any) -> None:
-        self._failed += 1
+        self._returned += 1
+
+    def _take(self, tag: int, multiple: bool) -> list[str]:
+        tags = [waiting for waiting in self._waiting if waiting <= tag] if multiple else [tag]
+        return [self._waiting.pop(tag) for tag in tags]
 
     def _on_blocked(self, _reason: str) -> None:
         self._blocked = ": it takes nothing for now, for want of memory or disk space"
@@ -318,7 +328,8 @@ def _parsed(url: str, timeout: float, heartbeat: int) -> Any:
         # server would take anybody's certificate.
         options = connection.ssl if isinstance(connection.ssl, dict) else {}
         connection.ssl = {name.removeprefix("ssl_"): value for name, value in options.items()}
-        connection.ssl["server_hostname"] = urlsplit(url).hostname
+        if connection.ssl.pop("check_hostname", True):
+            connection.ssl["server_hostname"] = urlsplit(url).hostname
     return connection
 
 

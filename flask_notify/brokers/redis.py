@@ -97,7 +97,7 @@ class Redis(Broker):
 
     def close(self) -> None:
         """Close the connections, if there are any."""
-        self._client.close()
+        self._client.connection_pool.disconnect()
 
     def _channel(self) -> str:
         # Channels are the whole server's, whichever database it is that publishes.

@@ -11,7 +11,8 @@ from flask.cli import with_appcontext
 
 from .. import inbox
 from ..messages import recounting
-from ..running.doctor import Finding, examine
+from ..running.doctor import examine
+from ..running.finding import Finding
 from .base import answer, app_models, app_state, as_json, progress
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}

@@ -73,9 +73,18 @@ def why(user: str, message: int | None, limit: int, machine: bool) -> None:
         click.echo(f"Message {one.id} ({one.type}) of {one.created_at}: {one.subject}")
         click.echo(f"  {one.mail_mode}, by the rule {one.rule!r}: {one.meaning}")
         click.echo(f"  {one.mail}")
+        if one.push is not None:
+            click.echo(f"  {one.push}")
     if types:
         click.echo("\nOf each type, as things are now:" if told else "Of each type, as things are now:")
-        table([{"type": t.type, "mode": t.mail_mode, "rule": t.rule, "because": t.meaning} for t in types], "")
+        table([_row(verdict) for verdict in types], "")
     if objects:
         click.echo("\nOf these objects, as the user has chosen:")
         table([{"object": o.object, "mode": o.mail_mode, "because": o.meaning} for o in objects], "")
+
+
+def _row(verdict: reasons.Verdict) -> dict[str, Any]:
+    row = {"type": verdict.type, "mode": verdict.mail_mode, "rule": verdict.rule, "because": verdict.meaning}
+    if app_state().vapid is not None:
+        row["pushed"] = f"{'yes' if verdict.push else 'no'}, {verdict.push_rule}"
+    return row

@@ -53,6 +53,8 @@ class Listener:
     :param heard: called with each hint, in the thread that listens; it must not wait.
     :param changed: called with each new state of :attr:`live`, in the same thread.
     :param clock: returns seconds, and never goes back.
+    :param beat: seconds between two beats.
+    :param late: seconds within which a beat must be back.
     """
 
     def __init__(
@@ -63,12 +65,14 @@ class Listener:
         *,
         clock: Callable[[], float] = time.monotonic,
         beat: float = BEAT,
+        late: float = LATE,
     ) -> None:
         self._connect = connect
         self._heard = heard
         self._changed = changed
         self._clock = clock
         self._beat = beat
+        self._late = late
         self._process = uuid4().hex
         self._pulse = _NONE
         self._sent: dict[int, float] = {}
@@ -89,7 +93,7 @@ class Listener:
     def live_since(self) -> float | None:
         """Since when every hint has been heard, by the clock; None while that is not known."""
         pulse = self._pulse
-        return pulse.since if self._clock() - pulse.sent_at < LATE else None
+        return pulse.since if self._clock() - pulse.sent_at < self._late else None
 
     def start(self) -> None:
         """Begin to listen; once."""

@@ -84,8 +84,9 @@ class Publisher:
             self._pending.add(cursors, spread=spread)
             if self._thread is None and not self._stopping:
                 # Not before there is news: a process that tells nothing needs none.
-                self._thread = Thread(target=self._work, name="flask-notify publisher", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._work, name="flask-notify publisher", daemon=True)
+                thread.start()  # which fails while the interpreter ends
+                self._thread = thread
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:

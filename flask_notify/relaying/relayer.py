@@ -15,10 +15,8 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import count
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
 from .. import brokers
 from ..brokers.base import Broker, BrokerUnavailable, Letter, LetterRefused
@@ -35,9 +33,6 @@ REFUSED_FOR = 300.0
 
 IDLE = 30.0
 """Seconds without a message after which the connection is given up."""
-
-_ATTEMPTS = 20
-"""How often what was confirmed is deleted anew, because MariaDB has let somebody else go first."""
 
 _log = logging.getLogger("flask_notify")
 
@@ -72,13 +67,14 @@ class Relayer:
         :param stop: asked between two batches.
         :raises BrokerUnavailable: if the broker cannot be reached. What waits goes on waiting.
         """
-        if self._confirmed:  # when the database failed: it need not be repeated
-            self._remove_confirmed()
         while not stop():
+            left = len(self._confirmed)
+            if left:  # for somebody had it in hand, or the database failed: it need not be repeated
+                self._remove_confirmed()
             batch = self._next()
-            if not batch:
+            if not batch and len(self._confirmed) == left:
                 return
-            if self._deliver(batch):
+            if batch and self._deliver(batch):
                 self._remove_confirmed()
                 yield len(batch)
 
@@ -110,8 +106,10 @@ class Relayer:
     def _next(self) -> Sequence[Waiting]:
         now = time.monotonic()
         self._refused = {key: until for key, until in self._refused.items() if until > now}
+        # Those of whom something is confirmed and not yet deleted go on when it is.
+        without = {*self._refused, *(row.recipient_id for row in self._confirmed)}
         with self._engine.connect() as connection:
-            return waiting.first(connection, self._models, waiting.BATCH, self._refused)
+            return waiting.first(connection, self._models, waiting.BATCH, without)
 
     def _deliver(self, batch: Sequence[Waiting]) -> bool:
         """Return whether the broker has confirmed all of a batch, and not refused one of its queues."""
@@ -133,23 +131,15 @@ class Relayer:
             self.close()
             raise
         self._used_at = time.monotonic()
-        self._confirmed = batch
+        self._confirmed = [*self._confirmed, *batch]
         return True
 
     def _queue(self, key: RecipientKey) -> str:
         return f"{self._prefix}{key}"
 
     def _remove_confirmed(self) -> None:
-        for attempt in count(1):
-            try:
-                with self._engine.begin() as connection:
-                    waiting.remove(connection, self._models, self._confirmed)
-            except OperationalError as error:
-                if attempt == _ATTEMPTS or not waiting.is_deadlock(error):
-                    raise
-            else:
-                self._confirmed = ()
-                return
+        with self._engine.begin() as connection:
+            self._confirmed = waiting.remove(connection, self._models, self._confirmed)
 
     def _is_away(self, error: BrokerUnavailable) -> None:
         self._attempts += 1

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, any_, delete, func, literal_column, select
-from sqlalchemy.exc import OperationalError
 
 from .. import inbox
 from ..durability import without_waiting
@@ -55,43 +54,46 @@ def first(
     return [Waiting._make(row) for row in connection.execute(query)]
 
 
-def remove(connection: Connection, models: Models, rows: Sequence[Waiting]) -> None:
-    """Delete what the broker has confirmed, however often it did so."""
+def remove(connection: Connection, models: Models, rows: Sequence[Waiting]) -> list[Waiting]:
+    """Delete what the broker has confirmed, without waiting for anybody.
+
+    :return: those that somebody else has in hand, who may be about to delete them, too.
+    """
     # Lost with the power of the database's server, they are repeated, with the same ids.
     without_waiting(connection)
-    _REMOVE.get(connection.dialect.name, _remove)(connection, models, rows)
+    if _REMOVE.get(connection.dialect.name, _remove)(connection, models, rows) == len(rows):
+        return []
+    key = models.relay.c.id
+    left = set(connection.scalars(select(key).where(inbox.among(connection, key, [row.id for row in rows]))))
+    return [row for row in rows if row.id in left]
 
 
-def _remove(connection: Connection, models: Models, rows: Sequence[Waiting]) -> None:
-    connection.execute(delete(models.relay).where(models.relay.c.id.in_([row.id for row in rows])))
+def _remove(connection: Connection, models: Models, rows: Sequence[Waiting]) -> int:
+    return connection.execute(delete(models.relay).where(models.relay.c.id.in_([row.id for row in rows]))).rowcount
 
 
-def _remove_postgresql(connection: Connection, models: Models, rows: Sequence[Waiting]) -> None:
-    # What somebody else has locked is being deleted: who never waits is in no deadlock. By the rows'
-    # places, which do not move while the rows are locked.
+def _remove_postgresql(connection: Connection, models: Models, rows: Sequence[Waiting]) -> int:
+    # By the rows' places, which do not move while the rows are locked.
     place: ColumnElement[Any] = literal_column("ctid")
     mine = inbox.among(connection, models.relay.c.id, [row.id for row in rows])
     locked = select(place).select_from(models.relay).where(mine).with_for_update(skip_locked=True)
-    connection.execute(delete(models.relay).where(place == any_(func.array(locked.scalar_subquery()))))
+    return connection.execute(delete(models.relay).where(place == any_(func.array(locked.scalar_subquery())))).rowcount
 
 
-def _remove_mariadb(connection: Connection, models: Models, rows: Sequence[Waiting]) -> None:
-    # Who deletes a user locks the inbox, then the rows by another index than we do, and would deadlock
-    # with us. They may do so over the inbox itself; then we have written nothing yet, and are the one
-    # whom MariaDB lets try again, and not they.
+def _remove_mariadb(connection: Connection, models: Models, rows: Sequence[Waiting]) -> int:
+    # Who deletes a user locks the inbox, and then these rows by another index than we do: whoever has
+    # the inbox, has the rows.
     key = models.inbox.c.recipient_id
-    recipients = key.in_({row.recipient_id for row in rows})
-    connection.execute(select(key).where(recipients).order_by(key).with_for_update()).all()
-    done: Any = models.relay.alias("done")
-    doomed = delete(done).where(done.c.id.in_([row.id for row in rows]))
+    free = select(key).where(key.in_({row.recipient_id for row in rows})).order_by(key)
+    recipients = set(connection.scalars(free.with_for_update(skip_locked=True)))
+    mine = [row.id for row in rows if row.recipient_id in recipients]
+    if not mine:
+        return 0
     # A small table would be scanned, and a scan waits for rows that others are inserting. MariaDB takes
     # the hint only where the rows to delete are said to be of an alias.
-    connection.execute(doomed.prefix_with("done").with_hint("FORCE INDEX (PRIMARY)"))
-
-
-def is_deadlock(error: OperationalError) -> bool:
-    """Return whether MariaDB has undone a transaction for another's sake."""
-    return bool(error.orig is not None and error.orig.args[:1] == (1213,))
+    done: Any = models.relay.alias("done")
+    doomed = delete(done).where(done.c.id.in_(mine)).prefix_with("done").with_hint("FORCE INDEX (PRIMARY)")
+    return connection.execute(doomed).rowcount
 
 
 _REMOVE = {"postgresql": _remove_postgresql, "mysql": _remove_mariadb, "mariadb": _remove_mariadb}

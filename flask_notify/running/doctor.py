@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,23 +17,15 @@ from ..leases import holder
 from ..mailing.transport import FlaskMailTransport
 from ..models import Models
 from ..relaying import waiting
+from .broker_doctor import examine_broker
+from .finding import Finding
+from .stream_doctor import examine_stream
+
+__all__ = ["Finding", "examine"]
 
 _HOUR = 3600
 _LATE = 900
 """Seconds after which what waits has waited too long."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was looked at, and what is to be done.
-
-    :param level: ``ok``, ``warning`` or ``error``.
-    """
-
-    level: str
-    about: str
-    what: str
-    remedy: str = ""
 
 
 def examine(app: Flask, models: Models, settings: Settings) -> Iterator[Finding]:
@@ -52,6 +45,9 @@ def examine(app: Flask, models: Models, settings: Settings) -> Iterator[Finding]
                 for look in _IN_TABLES:
                     yield from look(connection, models)
                 yield from _relay(connection, models, settings)
+    yield from examine_broker(app, settings)
+    yield from examine_stream(settings)
+                yield from _pushes(connection, models, settings)
     yield from _mail_server(app, settings)
 
 
@@ -190,6 +186,39 @@ def _relay(connection: Connection, models: Models, settings: Settings) -> Iterat
             "relay",
             f"{messages} messages wait for the broker, and NOTIFY_RELAY_QUEUES is off",
             "Set it again, or delete the rows of notify_relay.",
+        )
+
+
+def _pushes(connection: Connection, models: Models, settings: Settings) -> Iterator[Finding]:
+    push = models.push.c
+    browsers = connection.scalar(select(func.count()).select_from(models.push_subscription)) or 0
+    if settings.vapid_private_key is None:
+        if browsers:
+            what = f"{browsers} browsers have subscribed, and NOTIFY_VAPID_PRIVATE_KEY is not set"
+            yield Finding("warning", "push", what, "Set it again, to the key for which they have subscribed.")
+        return
+    if find_spec("pywebpush") is None:
+        yield Finding("error", "push", "pywebpush is not installed", "pip install 'flask-notify[push]'")
+    now = models.clock()
+    waiting = select(func.count(), func.min(push.cursor)).where(push.next_attempt_at.is_not(None))
+    count, oldest = connection.execute(waiting).one()
+    late = oldest is not None and now - oldest > _LATE
+    reason = select(func.max(push.reason)).where(push.next_attempt_at.is_not(None))
+    why = connection.scalar(reason) if late else None
+    what = f"{browsers} browsers have subscribed, {count} pushes wait"
+    what += f", one for {(now - oldest) / 60:.0f} minutes: {why or 'nobody has tried it'}" if late else ""
+    remedy = "See to it that the scheduler runs, and that the push services can be reached from its host."
+    yield Finding("warning" if late else "ok", "push", what, remedy if late else "")
+    parked, refusal = connection.execute(
+        select(func.count(), func.max(push.reason)).where(push.state == "parked")
+    ).one()
+    if parked:
+        yield Finding(
+            "error",
+            "push",
+            f"{parked} pushes were not accepted lately; one because {refusal}",
+            "Look at NOTIFY_VAPID_SUBJECT, and whether NOTIFY_VAPID_PRIVATE_KEY is the one for which the browsers have "
+            "subscribed.",
         )
 
 

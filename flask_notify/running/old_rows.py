@@ -50,18 +50,21 @@ class Limits:
     :param removals: Unix seconds; a client that has seen nothing since is given the whole state,
         so that what was removed or has expired need not be told to anybody.
     :param keep_unseen: whether a message that was never seen stays however old it is.
+    :param pushes: Unix seconds; pushes of messages from before may go: no browser would show them any more.
     """
 
     messages: float | None
     removals: float
     keep_unseen: bool = True
+    pushes: float = 0.0
 
     @classmethod
     def of(cls, settings: Settings, now: float) -> Limits:
         """Return those of an application, at some time in Unix seconds."""
         after = settings.remove_after
         messages = None if after is None else now - after * 3600
-        return cls(messages, now - settings.tombstone_age, settings.keep_unseen)
+        pushes = now - max(settings.tombstone_age, settings.push_ttl)
+        return cls(messages, now - settings.tombstone_age, settings.keep_unseen, pushes)
 
 
 class Removal:
@@ -288,7 +291,21 @@ class _Fanouts(_Finished):
         return and_(fanout.finished_at < self.limits.removals, ~exists().where(left.fanout_id == fanout.id))
 
 
-KINDS: tuple[type[Removal], ...] = (_Messages, _Values, _Mails, _Fanouts)
+class _Pushes(Removal):
+    """Pushes, whatever became of them. Those of a message that is renewed are owed anew: the inboxes are locked."""
+
+    what = "pushes"
+
+    @staticmethod
+    def table_of(models: Models) -> Table:
+        return models.push
+
+    @property
+    def old(self) -> ColumnElement[bool]:
+        return self.table.c.cursor < self.limits.pushes
+
+
+KINDS: tuple[type[Removal], ...] = (_Messages, _Values, _Mails, _Fanouts, _Pushes)
 
 
 def _beyond(key: Sequence[ColumnElement[Any]], position: Sequence[Any]) -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ from ..messages import preferences, watch_rows
 from ..messages.message_types import MessageType
 from ..messages.writing import case_for
 from ..models import Models
-from ..rules import RULES, MailMode, decide
+from ..pushing.preferences import case_for as push_case_for
+from ..pushing.preferences import own_opinions
+from ..rules import RULES, MailMode, decide, decide_push
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Told:
     rule: str
     meaning: str
     mail: str
+    push: str | None
+    """What became of its pushes; None where none was owed."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Verdict:
     mail_mode: str
     rule: str
     meaning: str
+    push: bool
+    push_rule: str
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ def of_messages(models: Models, user: Any, *, message_id: int | None, limit: int
     query = select(Message).where(Message.recipient_id == emission.key_of(user)).order_by(Message.cursor.desc())
     if message_id is not None:
         query = query.where(Message.id == message_id)
+    found = models.db.session.scalars(query.limit(limit)).all()
+    pushes = _pushes(models, user, [message.id for message in found])
     return [
         Told(
             message.id,
@@ -66,9 +74,30 @@ def of_messages(models: Models, user: Any, *, message_id: int | None, limit: int
             message.rule,
             RULES.get(message.rule, "a rule of another version"),
             _mail(models, user, message),
+            pushes.get(message.id),
         )
-        for message in models.db.session.scalars(query.limit(limit))
+        for message in found
     ]
+
+
+def _pushes(models: Models, user: Any, numbers: Sequence[int]) -> dict[int, str]:
+    """Return what became of the pushes of messages, by the messages' keys."""
+    Push: Any = models.Push
+    query = select(Push).where(Push.recipient_id == emission.key_of(user), Push.message_id.in_(numbers))
+    told: dict[int, list[str]] = {}
+    for push in models.db.session.scalars(query.order_by(Push.id)):
+        told.setdefault(push.message_id, []).append(_push(push))
+    return {number: "; ".join(fates) for number, fates in told.items()}
+
+
+def _push(push: Any) -> str:
+    why = f": {push.reason}" if push.reason else ""
+    if push.state == "sent":
+        return f"pushed at {_time(push.settled_at)}"
+    if push.state == "pending":
+        again = f", attempt {push.attempts + 1} at {_time(push.next_attempt_at)}" if push.attempts else ""
+        return f"waits to be pushed{again}{why}"
+    return f"not pushed{why}"
 
 
 def _mail(models: Models, user: Any, message: Any) -> str:
@@ -109,12 +138,17 @@ def of_types(models: Models, types: Mapping[str, type[MessageType]], user: Any) 
     key = emission.key_of(user)
     connection = models.db.session.connection(bind_arguments={"clause": models.inbox})
     own = preferences.own_modes(connection, models, [key])
+    opinions = own_opinions(connection, models, [key])
     state = models.db.session.get(models.Inbox, key)
     verdicts = []
     for name, kind in sorted(types.items()):
         case = case_for(kind, state, own_for_type=own.get((key, name)), doing=False, allowed=bool(kind.allowed(user)))
         decision = decide(case)
-        verdicts.append(Verdict(name, decision.mode.value, decision.rule, RULES[decision.rule]))
+        critical = decision.rule == "critical"
+        push = push_case_for(kind, state, opinions.get((key, name)), stored=decision.stored, critical=critical)
+        pushed = decide_push(push)
+        meaning = RULES[decision.rule]
+        verdicts.append(Verdict(name, decision.mode.value, decision.rule, meaning, pushed.wanted, pushed.rule))
     return verdicts
 
 

@@ -17,7 +17,8 @@ const interval = Number(tag?.dataset.notifyStreamInterval) * SECOND || 45 * SECO
 let line;
 /** @type {Line | undefined} The one that is about to take over from it. */
 let next;
-let token = "", minted = 0, leading = false, kept = false, tries = 0, retry = 0, due = 0;
+let token = "", minted = 0, leading = false, kept = false, tries = 0, retry = 0;
+let wait = 0, due = Infinity, asked = -SECOND; // the timer of the next poll, its time, and that of the one before
 
 /** Lets the leading tab keep its stream while it is hidden. */
 export function keepWhenHidden(on = true) {
@@ -38,7 +39,6 @@ const bell = {
   told(headers) {
     const fresh = headers.get("X-Notify-Stream");
     if (fresh) [token, minted] = [fresh, Date.now()];
-    // Only what was asked after the bell was heard to work lets polls become rare.
     if (line?.up) bell.pace = interval;
     // A stream that would end before the next poll is replaced before it does.
     if (fresh && !retry && (!line || Date.now() - line.since + (line.up ? interval : LIFE / 4) > LIFE - 5 * SECOND)) connect();
@@ -46,11 +46,13 @@ const bell = {
 };
 
 /** Without Web Locks each tab leads, and a browser has no more than six connections to a host of HTTP/1.1. */
-const wanted = () => leading && (kept || document.visibilityState === "visible") && "locks" in navigator && "BroadcastChannel" in window;
+const wanted = () => leading && (kept || visible()) && "locks" in navigator && "BroadcastChannel" in window;
+const visible = () => document.visibilityState === "visible";
 
 function attend() {
   if (!wanted()) hangUp();
-  else if (!line) connect();
+  else if (visible()) line || connect();
+  else notify?.ring(false); // which asks, and so brings a token, only where no visible tab polls
 }
 
 function connect() {
@@ -72,26 +74,36 @@ function connect() {
 
 /** @param {Line} mine @param {boolean} up whether the server hears of news */
 function settle(mine, up) {
-  const before = line;
+  // The computer may have slept, and the server have closed what looks open here.
+  const heard = line?.up && Date.now() - line.since < LIFE;
   clear(mine.alarm);
   mine.up = up;
   if (mine === next) {
+    line?.source.close();
     line = mine;
     next = undefined;
     mine.opened = Date.now();
-    // The computer may have slept, and the server have closed what looks open here.
-    const overlaps = before?.up && Date.now() - before.since < LIFE;
-    before?.source.close();
-    if (up && !overlaps) notify?.ring();
   }
   if (!up) slow();
+  else if (!heard) notify?.ring(); // for what came in between
 }
 
-/** @param {MessageEvent<string>} event seconds over which the pages that hear this spread their polls */
+/** @param {MessageEvent<string>} event says over how many seconds the pages that hear it are to spread */
 function rung({ data }) {
-  const spread = Number(/"spread":\s*([\d.]+)/.exec(data)?.[1]) || 0;
-  if (spread) return (due ||= setTimeout(rung, Math.random() * spread * SECOND, { data: "" }));
-  due = clear(due);
+  const spread = Number(/"spread":\s*([\d.]+)/.exec(data)?.[1]) || 0, time = performance.now();
+  // It may ring hundreds of times in a second.
+  const at = Math.max(time + Math.random() * spread * SECOND, asked + SECOND / 2);
+  if (at <= time) return ask();
+  if (at >= due) return;
+  clear(wait);
+  due = at;
+  wait = setTimeout(ask, at - time);
+}
+
+function ask() {
+  clear(wait);
+  due = Infinity;
+  asked = performance.now();
   notify?.ring();
 }
 
@@ -114,7 +126,8 @@ function hangUp() {
     clear(one?.alarm);
   }
   line = next = undefined;
-  retry = due = clear(retry, due);
+  retry = clear(retry, wait);
+  due = Infinity;
   slow();
 }
 

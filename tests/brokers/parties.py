@@ -138,6 +138,5 @@ def consume(url: str, queue: str) -> list[tuple[str, Any]]:
 
 
 def _taken(queue: Any) -> Iterator[tuple[str, Any]]:
-    while (message := queue.get()) is not None:
-        message.ack()
+    while (message := queue.get(no_ack=True)) is not None:
         yield message.properties["message_id"], message.payload

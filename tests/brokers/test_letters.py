@@ -130,6 +130,20 @@ def test_a_queue_of_another_kind_is_named_and_holds_up_no_other(
     broker.close()
 
 
+def test_a_queue_that_is_full_by_policy_is_named_and_holds_up_no_other(rabbitmq: RabbitMQ) -> None:
+    full, ours = letters(a_queue(), 3), letters(a_queue(), 3)
+    rabbitmq.control("set_policy", "full", f"^{full[0].queue}$", '{"max-length": 1, "overflow": "reject-publish"}')
+    broker = connect(rabbitmq.url)
+
+    with pytest.raises(LetterRefused, match="by its policy") as refused:
+        broker.deliver([*ours, *full])
+
+    assert refused.value.queue == full[0].queue
+    broker.deliver(ours)
+    assert {name for name, _ in consume(rabbitmq.url, ours[0].queue)} == {letter.id for letter in ours}
+    broker.close()
+
+
 def test_a_name_that_is_too_long_is_refused_before_anything_is_sent(rabbitmq: RabbitMQ) -> None:
     broker = connect(rabbitmq.url)
     short = letters(a_queue(), 1)

@@ -146,6 +146,21 @@ def test_a_database_that_hangs_ends_every_call_and_listening(postgresql_database
     broker.close()
 
 
+def test_connections_that_an_administrator_closes_are_opened_again(rabbitmq: RabbitMQ) -> None:
+    idle, listener = connect(rabbitmq.url), connect(rabbitmq.url)
+    idle.publish(b"news")
+    ear = Ear(listener)
+    ear.start()
+
+    rabbitmq.control("close_all_connections", "for-a-test")
+
+    assert "for-a-test" in str(ear.wait_for_loss())
+    with listening(rabbitmq.url) as again:
+        idle.publish(b"more")
+        assert again.wait_for(1) == [b"more"]
+    idle.close()
+
+
 def test_a_server_that_takes_nothing_has_its_reason_told(rabbitmq: RabbitMQ) -> None:
     broker = connect(rabbitmq.url, timeout=1)
     broker.publish(b"news")

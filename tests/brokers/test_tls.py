@@ -99,3 +99,14 @@ def test_the_certificate_of_the_host_is_taken(peer: Callable[[str], Peer], schem
         connect(f"{scheme}://us:secret@127.0.0.1:{server.port}/1?ssl_ca_certs={server.authority}").publish(b"news")
 
     assert len(server.heard) == 1
+
+
+@schemes
+def test_who_must_can_do_without_the_name_of_the_host(peer: Callable[[str], Peer], scheme: str) -> None:
+    server = peer("DNS:other.example")
+    options = f"ssl_ca_certs={server.authority}&ssl_check_hostname=false"
+
+    with pytest.raises(BrokerUnavailable, match=r"(?i)closed|reset|EOF"):
+        connect(f"{scheme}://us:secret@127.0.0.1:{server.port}/1?{options}").publish(b"news")
+
+    assert len(server.heard) == 1

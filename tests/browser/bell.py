@@ -45,8 +45,6 @@ class Bell:
         """The streams that are open."""
         self.opened: list[Line] = []
         """All that were ever asked for, those that were refused, too."""
-        self.most = 0
-        """The most that were open at a time."""
 
     def ring(self, spread: float = 0) -> None:
         """Tell every page that it has news."""
@@ -95,7 +93,6 @@ class Bell:
             self.opened.append(line)
             if greeting is not None:
                 self.lines.append(line)
-            self.most = max(self.most, len(self.lines))
             self._changed.notify_all()
         if greeting is None:
             start_response("401 UNAUTHORIZED", [("Content-Type", "text/plain")])

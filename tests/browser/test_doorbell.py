@@ -160,6 +160,24 @@ def test_pages_that_are_rung_together_spread_their_polls(set_bell: SetBell) -> N
     assert 1.7 <= polls[2].at - polls[0].at <= 3
 
 
+def test_a_page_that_is_rung_all_the_time_asks_twice_a_second(set_bell: SetBell) -> None:
+    stage, bell = set_bell()
+    visitor = stage.visit()
+    visitor.context.add_init_script(OVERHEAR)
+    stand_still(visitor)
+    page = open_listening(stage, bell, visitor)
+
+    for count in range(1, 41):
+        bell.ring()
+        wait_until(page, f"heard.filter((name) => name === 'ring').length === {count}")
+        visitor.context.clock.run_for(50)
+        settle(page)
+    visitor.context.clock.run_for(500)
+    settle(page)
+
+    assert 4 <= len(stage.front.polls) <= 6
+
+
 def test_a_ring_for_one_does_not_wait_for_the_one_that_is_spread(set_bell: SetBell) -> None:
     stage, bell = set_bell()
     visitor = stage.visit()
@@ -449,6 +467,26 @@ def test_a_hidden_page_keeps_its_stream_where_it_is_asked_to(set_bell: SetBell) 
     assert_shows(page, 7)
 
 
+def test_of_hidden_pages_none_listens_beside_a_visible_one(set_bell: SetBell) -> None:
+    stage, bell = set_bell()
+    visitor = stage.visit()
+    first = open_listening(stage, bell, visitor, "/?tab=a")
+    second = visitor.open("/?tab=b")
+    for page in (first, second):
+        page.evaluate(
+            "import(document.querySelector('script[data-notify-stream-script]').src).then((it) => it.keepWhenHidden())"
+        )
+
+    hide(first)
+    bell.wait(lambda bell: len(bell.opened) == 2 and len(bell.lines) == 1)
+    wait_until(first, "navigator.locks.query().then(({held}) => held.some((lock) => lock.name.endsWith(':hidden')))")
+    settle(first)
+    settle(second)
+
+    assert len(bell.opened) == 2
+    bell.wait_for_lines(1)
+
+
 def test_who_has_logged_out_loses_the_stream_with_the_next_poll(set_bell: SetBell) -> None:
     stage, bell = set_bell()
     visitor = stage.visit()
@@ -505,6 +543,20 @@ def test_a_page_in_the_back_forward_cache_holds_no_stream(set_bell: SetBell, cac
     assert page.evaluate("window.kept"), "the page was loaded anew: something keeps it out of the cache"
     bell.wait_for_lines(1)
     assert_shows(page, 7)
+
+
+def test_a_frozen_page_holds_no_stream(set_bell: SetBell) -> None:
+    stage, bell = set_bell()
+    visitor = stage.visit()
+    page = open_listening(stage, bell, visitor)
+
+    page.evaluate("document.dispatchEvent(new Event('freeze'))")
+    bell.wait_for_lines(0)
+    stage.emit(visitor, "follows", 7)
+    page.evaluate("document.dispatchEvent(new Event('resume'))")
+
+    assert_shows(page, 7)
+    bell.wait_for_lines(1)
 
 
 def test_where_tabs_cannot_agree_none_holds_a_stream(set_bell: SetBell) -> None:

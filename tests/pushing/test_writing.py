@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
-from tests.apps import Site
 from tests.pushing.post_office import PostOffice, states
 from tests.pushing.types import Alarm, First, Quiet, Renewed, declare
+from tests.recording import recorded
+from tests.servers import Database
 
 
 def owed(office: PostOffice) -> list[Any]:
@@ -30,7 +31,7 @@ def test_nothing_is_owed_to_whoever_has_not_subscribed(office: PostOffice) -> No
 @pytest.mark.parametrize(
     "change, pushed",
     [
-        (lambda user: None, {"system": True, "quiet": False, "alarm": True}),
+        (lambda _user: None, {"system": True, "quiet": False, "alarm": True}),
         (lambda user: user.set_push(False), {"system": False, "quiet": False, "alarm": True}),
         (lambda user: user.set_push(True), {"system": True, "quiet": True, "alarm": True}),
         (lambda user: user.set_push(False, type="system"), {"system": False, "quiet": False, "alarm": True}),
@@ -151,9 +152,7 @@ def test_what_goes_to_many_is_pushed_to_those_who_subscribed(open_office: Callab
     User = office.site.User
     with office.site.app.app_context():
         office.site.notify.send("To all", to=select(User.id))
-        office.site.db.session.commit()
-        assert not office.pushes()
-        office.site.notify.drain()
+        office.site.db.session.commit()  # no scheduler is there, so that they are moved at once
 
     assert owed(office) == sorted(key for key, _ in subscribed)
     assert len(others) == 8
@@ -161,53 +160,27 @@ def test_what_goes_to_many_is_pushed_to_those_who_subscribed(open_office: Callab
     assert all(browser.titles == ["To all"] for _, (browser,) in subscribed)
 
 
-def statements_of(site: Site, work: Callable[[], None]) -> list[str]:
-    """Return the statements that something runs."""
-    found: list[str] = []
+def test_without_a_key_nothing_is_asked_or_written(
+    database: Database, office: PostOffice, open_office: Callable[..., PostOffice]
+) -> None:
+    without_key = open_office(NOTIFY_VAPID_PRIVATE_KEY=None)
+    susan = office.site.add_user("susan")
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        found.append(statement)
-
-    with site.app.app_context():
-        engine = site.db.engine
-        event.listen(engine, "before_cursor_execute", note)
-        try:
-            work()
-        finally:
-            event.remove(engine, "before_cursor_execute", note)
-    return found
-
-
-def test_without_a_key_nothing_is_asked_or_written(site: Site, office: PostOffice) -> None:
-    susan = site.add_user("susan")
-
-    def send(one: Site) -> Callable[[], None]:
-        def work() -> None:
-            one.notify.send("Hello", to=one.user(susan))
-            one.db.session.commit()
-
-        return work
-
-    without = statements_of(site, send(site))
-    with_it = statements_of(office.site, send(office.site))
+    with recorded(database, without_key.site) as without:
+        without_key.send("Hello", susan)
+    with recorded(database, office.site) as with_key:
+        office.send("Hello", susan)
 
     assert not any("notify_push" in statement for statement in without)
-    assert sum("notify_push" in statement for statement in with_it) == 1  # nobody has subscribed
-    assert len(with_it) == len(without) + 1
+    assert sum("notify_push" in statement for statement in with_key) == 1  # nobody has subscribed
+    assert len(with_key) == len(without) + 1
 
 
-def test_a_thousand_recipients_cost_two_statements(office: PostOffice) -> None:
-    office.add("susan")
-    for number in range(60):
-        office.add(f"user {number}")
+def test_many_recipients_cost_two_statements(database: Database, office: PostOffice) -> None:
+    keys = [office.add(f"user {number}")[0] for number in range(60)]
 
-    def work() -> None:
-        User = office.site.User
-        users = office.site.db.session.scalars(select(User)).all()
-        office.site.notify.send("Hello", to=users)
-        office.site.db.session.commit()
+    with recorded(database, office.site) as statements:
+        office.send("Hello", *keys)
 
-    found = statements_of(office.site, work)
-
-    assert sum("notify_push" in statement for statement in found) == 2
-    assert len(office.pushes()) == 61
+    assert sum("notify_push" in statement for statement in statements) == 2
+    assert len(office.pushes()) == 60

@@ -17,7 +17,7 @@ from flask_notify.relaying import waiting
 from tests.apps import Site
 from tests.concurrency.messages import PATIENT, Together, messages_of, slow_down_commits
 from tests.relaying.conftest import SETTINGS, envelopes, said
-from tests.relaying.desk import Desk, relay
+from tests.relaying.desk import Desk, relay, relayer_of
 from tests.servers import Database
 
 PATIENCE = 60
@@ -100,6 +100,23 @@ def test_the_relay_waits_for_no_writer(site: Site) -> None:
     assert (desk.texts(quick), desk.texts(slow)) == (["one"], ["first"])
 
 
+@pytest.mark.databases("postgresql", "mariadb")
+def test_a_writer_who_holds_up_one_recipient_holds_up_no_other_and_nothing_is_repeated(site: Site) -> None:
+    held, other, desk = site.add_user("held"), site.add_user("other"), Desk()
+    say(site, held, "one")
+    say(site, other, "one")
+    with held_before_its_commit(site, held, "two") as let_go, site.app.app_context():
+        at_work = relayer_of(site, desk)
+        assert sum(at_work.relay()) == 2
+        say(site, other, "two")
+        assert sum(at_work.relay()) == 1
+        let_go()
+        assert sum(at_work.relay()) == 1
+
+    assert (desk.texts(held), desk.texts(other)) == (["one", "two"], ["one", "two"])
+    assert said(site) == []
+
+
 def test_of_two_at_work_a_stalled_one_only_repeats(site: Site) -> None:
     key, stalled, other = site.add_user("susan"), Desk(), Desk()
     other.queues = stalled.queues  # it is one broker
@@ -166,9 +183,10 @@ def test_while_many_write_each_recipients_messages_come_in_the_order_of_their_in
     desk, done = Desk(), Event()
 
     def keep_relaying() -> None:
-        while not done.is_set():
-            relay(site, desk)
-        relay(site, desk)
+        with site.app.app_context():
+            one = relayer_of(site, desk)
+            while not done.is_set() or said(site):
+                list(one.relay())
 
     def write(number: int, meet: Callable[[], None]) -> None:
         meet()

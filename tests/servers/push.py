@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.x509.oid import NameOID
 
-from .base import free_port
+from .base import ServerFailed, free_port
 
 MOST_BYTES = 4_096
 _TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -96,7 +96,8 @@ class PushService:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.port = free_port()
+        self._server: ThreadingHTTPServer | None = self._listen()
+        self.port = self._server.server_port
         self.place = f"localhost:{self.port}"
         self.origin = f"https://{self.place}"
         self.certificate = directory / f"push-{self.port}.pem"
@@ -106,15 +107,22 @@ class PushService:
         self._browsers: dict[str, Browser] = {}
         self._ended = threading.Event()
         self._counting = threading.Lock()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(_make_certificate(self.certificate))
-        self._context = context
-        self._server: ThreadingHTTPServer | None = None
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(_make_certificate(self.certificate))
+
+    def _listen(self, port: int | None = None) -> ThreadingHTTPServer:
+        """Take a port: a certain one, or any that nobody else has taken in this very moment."""
+        for _ in range(20):
+            try:
+                return _Server(("127.0.0.1", port or free_port()), _handler(self))
+            except OSError:
+                time.sleep(0.05)
+        raise ServerFailed(f"port {port} is taken" if port else "no port is free")
 
     def start(self) -> None:
         """Listen on the port."""
         self._ended.clear()
-        server = _Server(("127.0.0.1", self.port), _handler(self))
+        server = self._server or self._listen(self.port)
         # The handshake is the thread's own affair: a client that hangs there holds up nobody.
         server.socket = self._context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         self._server = server

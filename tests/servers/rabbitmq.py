@@ -62,15 +62,18 @@ class RabbitMQ(Server):
         """Return the command that runs the server in the foreground."""
         return [self.daemon]
 
+    def control(self, *command: str) -> None:
+        """Do what an administrator does by rabbitmqctl; it takes seconds."""
+        self.run([str(Path(self.daemon).with_name("rabbitmqctl")), *command])
+
     @contextmanager
     def out_of_memory(self) -> Iterator[None]:
         """Let the node believe that it has no memory left, so that it takes no messages."""
-        control = [str(Path(self.daemon).with_name("rabbitmqctl")), "set_vm_memory_high_watermark"]
-        self.run([*control, "0"])
+        self.control("set_vm_memory_high_watermark", "0")
         try:
             yield
         finally:
-            self.run([*control, "0.4"])
+            self.control("set_vm_memory_high_watermark", "0.4")
 
     def environment(self) -> dict[str, str]:
         """Return what tells the node its name, its ports and its directories."""

@@ -42,6 +42,9 @@ SETTINGS = {
     "NOTIFY_INLINE_RECIPIENTS": 5,
 }
 
+#: Whatever happened before is told at once: there is no scheduler yet to bring it to many.
+WHILE_FILLING = {"NOTIFY_INLINE_RECIPIENTS": 1_000}
+
 WELCOME = """
 The microblog is at {address}
 
@@ -72,6 +75,8 @@ def demo() -> None:
 
     The database is made at the first run and kept. PORT chooses the port.
     """
+    from .. import create_app
+
     for how in (signal.SIGINT, signal.SIGTERM):
         signal.signal(how, _end)
     folder = Path(current_app.instance_path)
@@ -79,7 +84,7 @@ def demo() -> None:
         address = f"http://{HOST}:{listener.getsockname()[1]}/"
         mail_port = stack.enter_context(catch_mail(HOST, folder / "mail"))
         bell = stack.enter_context(socket.create_server((HOST, 0))) if is_possible() else None
-        app = _configured(
+        _configure(
             NOTIFY_BASE_URL=address.rstrip("/"),
             MAIL_SERVER=HOST,
             MAIL_PORT=mail_port,
@@ -87,9 +92,10 @@ def demo() -> None:
             **_push_settings(folder),
             **(doorbell_settings(bell, listener.getsockname()[1]) if bell else {}),
         )
-        with app.test_request_context(base_url=address):
+        with create_app(WHILE_FILLING).test_request_context(base_url=address):
             _prepare_database(folder)
             community.fill(utcnow())
+        app = create_app()
         _greet(app, address)
         tells = stack.enter_context(doorbell(bell)) if bell else None
         stack.enter_context(beside.run("notify", "run", tells=tells))
@@ -101,15 +107,12 @@ def _end(_signal: int, _frame: Any) -> NoReturn:
     raise SystemExit(0)
 
 
-def _configured(**settings: Any) -> Flask:
-    """Build the application anew, as the scheduler will: from the environment, which it inherits."""
-    from .. import create_app
-
+def _configure(**settings: Any) -> None:
+    """Put settings into the environment, which the processes beside the demo inherit."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(f"MICROBLOG_{name}", json.dumps(value))
     for name, value in settings.items():
         os.environ[f"MICROBLOG_{name}"] = json.dumps(value)
-    return create_app()
 
 
 def _push_settings(folder: Path) -> dict[str, Any]:

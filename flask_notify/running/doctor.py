@@ -45,9 +45,9 @@ def examine(app: Flask, models: Models, settings: Settings) -> Iterator[Finding]
                 for look in _IN_TABLES:
                     yield from look(connection, models)
                 yield from _relay(connection, models, settings)
+                yield from _pushes(connection, models, settings)
     yield from examine_broker(app, settings)
     yield from examine_stream(settings)
-                yield from _pushes(connection, models, settings)
     yield from _mail_server(app, settings)
 
 

@@ -23,7 +23,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 @with_appcontext
 @click.pass_context
 def doctor(ctx: click.Context, machine: bool) -> None:
-    """Look at the settings, the tables, the mail server and the jobs, and say what to do.
+    """Look at the settings, the tables, the jobs, the broker and the mail server, and say what to do.
 
     The exit code is 1 if there is an error. Nothing is changed.
     """

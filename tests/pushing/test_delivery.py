@@ -20,6 +20,9 @@ from tests.servers.push import Browser
 
 HOUR = 3600
 
+# What is between the sender and the push service is the same with every database.
+sqlite = pytest.mark.databases("sqlite")
+
 
 def answer(status: int, **headers: str) -> Callable[[Browser], tuple[int, dict[str, str]]]:
     """Return a service's behaviour: it says this to all."""
@@ -130,6 +133,7 @@ def test_a_subscription_that_is_gone_is_removed(office: PostOffice, status: int)
     assert stays.titles == ["Hello", "Again"]
 
 
+@sqlite
 def test_one_that_is_too_large_for_the_service_is_cut_and_tried_once_more(office: PostOffice) -> None:
     susan, (browser,) = office.add("susan")
     service = office.services[0]
@@ -143,6 +147,7 @@ def test_one_that_is_too_large_for_the_service_is_cut_and_tried_once_more(office
     assert push.payload["body"].endswith("…")
 
 
+@sqlite
 def test_one_that_is_too_large_even_then_is_dropped(office: PostOffice) -> None:
     susan, _ = office.add("susan")
     office.services[0].at_push["*"] = answer(413)
@@ -170,6 +175,7 @@ def test_a_service_that_has_enough_is_asked_again_later(office: PostOffice, stat
     assert browser.titles == ["Hello"]
 
 
+@sqlite
 def test_what_a_service_asks_for_is_waited_for(office: PostOffice) -> None:
     susan, (browser,) = office.add("susan")
     office.services[0].at_push["*"] = answer(429, Retry_After="600")
@@ -184,6 +190,7 @@ def test_what_a_service_asks_for_is_waited_for(office: PostOffice) -> None:
     assert browser.titles == ["Hello"]
 
 
+@sqlite
 def test_the_pauses_grow_and_come_to_an_end(office: PostOffice) -> None:
     susan, _ = office.add("susan")
     office.services[0].at_push["*"] = answer(429)
@@ -214,6 +221,7 @@ def test_a_push_that_is_older_than_its_time_to_live_is_dropped(open_office: Call
     assert HOUR - 130 <= int(browser.received[0].headers["ttl"]) <= HOUR - 120
 
 
+@sqlite
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_a_service_that_does_not_accept_who_we_are_is_for_the_doctor(
     office: PostOffice, status: int, caplog: pytest.LogCaptureFixture
@@ -233,6 +241,7 @@ def test_a_service_that_does_not_accept_who_we_are_is_for_the_doctor(
     assert len(office.subscribed(susan)) == 1
 
 
+@sqlite
 def test_a_redirect_is_not_followed(office: PostOffice) -> None:
     susan, _ = office.add("susan")
     office.services[0].at_push["*"] = answer(307, Location=f"{office.services[1].origin}/push/1")
@@ -243,6 +252,7 @@ def test_a_redirect_is_not_followed(office: PostOffice) -> None:
     assert (office.services[0].requests, office.services[1].requests) == (1, 0)
 
 
+@sqlite
 def test_a_host_that_is_on_the_list_no_more_is_not_asked(open_office: Callable[..., PostOffice]) -> None:
     office = open_office()
     susan, _ = office.add("susan")
@@ -302,6 +312,7 @@ def test_a_message_that_is_renewed_while_it_is_pushed_is_pushed_again(office: Po
     assert states(office.pushes()) == ["sent"]
 
 
+@sqlite
 def test_two_messages_do_not_take_each_others_place(office: PostOffice) -> None:
     susan, (browser,) = office.add("susan")
     office.send("one", susan)
@@ -314,6 +325,7 @@ def test_two_messages_do_not_take_each_others_place(office: PostOffice) -> None:
     assert [push.payload["badge"] for push in browser.received] == [2, 2]
 
 
+@sqlite
 def test_a_service_that_is_slow_holds_up_nobody_elses(open_office: Callable[..., PostOffice]) -> None:
     office = open_office(NOTIFY_PUSH_TIMEOUT=30)
     slow, quick = office.services
@@ -334,6 +346,7 @@ def test_a_service_that_is_slow_holds_up_nobody_elses(open_office: Callable[...,
     assert all(browser.titles == ["Hello"] for browser in browsers)
 
 
+@sqlite
 def test_a_service_that_says_nothing_is_given_up_and_left_alone(open_office: Callable[..., PostOffice]) -> None:
     office = open_office(NOTIFY_PUSH_TIMEOUT=0.5)
     susan, _ = office.add("susan", browsers=12)
@@ -346,6 +359,7 @@ def test_a_service_that_says_nothing_is_given_up_and_left_alone(open_office: Cal
     assert reasons >= {"it did not answer in time", "it was not tried: its push service is unwell"}
 
 
+@sqlite
 def test_a_service_that_fails_is_left_alone_and_asked_again(open_office: Callable[..., PostOffice]) -> None:
     office = open_office()
     susan, browsers = office.add("susan", browsers=12)
@@ -367,6 +381,7 @@ def test_a_service_that_fails_is_left_alone_and_asked_again(open_office: Callabl
     assert all(browser.titles == ["Hello"] for browser in browsers)
 
 
+@sqlite
 def test_a_service_that_cannot_be_reached_is_asked_again(office: PostOffice) -> None:
     susan, (browser,) = office.add("susan")
     office.services[0].stop()
@@ -399,6 +414,7 @@ def test_a_run_that_is_told_to_end_gives_back_what_it_has_not_begun(office: Post
     assert all(row.attempts == 1 for row in office.pushes())
 
 
+@sqlite
 def test_a_deactivated_user_is_not_pushed_to(office: PostOffice) -> None:
     susan, (browser,) = office.add("susan")
     office.send("Hello", susan)
@@ -419,6 +435,7 @@ def test_a_user_who_is_deleted_leaves_nothing(office: PostOffice) -> None:
     assert (office.pushes(), office.subscribed(), browser.received) == ([], [], [])
 
 
+@sqlite
 def test_nothing_secret_is_logged(office: PostOffice, caplog: pytest.LogCaptureFixture) -> None:
     susan, browsers = office.add("susan", browsers=3)
     office.services[0].at_push[browsers[0].endpoint] = answer(500)
@@ -451,7 +468,7 @@ def test_the_lease_of_a_worker_that_died_runs_out(office: PostOffice) -> None:
     assert office.pushes()[0].attempts == 2
 
 
-@pytest.mark.databases("sqlite")
+@sqlite
 def test_where_nothing_is_due_nothing_is_written(database: Database, office: PostOffice) -> None:
     susan, _ = office.add("susan")
     office.send("Hello", susan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timezone
 from functools import lru_cache
@@ -44,12 +44,15 @@ def language_matters() -> bool:
     return _babel() is not None
 
 
+def translators() -> tuple[Callable[..., str], Callable[..., str]]:
+    """Return :func:`gettext` and :func:`ngettext`, for many texts in one application."""
+    return (_plain, _plain_number) if _babel() is None else (gettext, ngettext)
+
+
 def gettext(text: str, **values: Any) -> str:
     """Return one of the extension's own texts in the current language."""
     domain = _domain()
-    if domain is not None:
-        return str(domain.gettext(text, **values))
-    return text % values if values else text
+    return _plain(text, **values) if domain is None else str(domain.gettext(text, **values))
 
 
 def translated(text: str) -> str:
@@ -61,9 +64,9 @@ def translated(text: str) -> str:
 def ngettext(one: str, many: str, num: int, **values: Any) -> str:
     """Return one of two texts, as the number demands in the current language; it is their value ``num``."""
     domain = _domain()
-    if domain is not None:
-        return str(domain.ngettext(one, many, num, **values))
-    return (one if num == 1 else many) % {"num": num, **values}
+    if domain is None:
+        return _plain_number(one, many, num, **values)
+    return str(domain.ngettext(one, many, num, **values))
 
 
 def say_when(moment: datetime) -> str:
@@ -113,6 +116,14 @@ def languages() -> list[tuple[str, str]]:
         return []
     found = {str(locale): locale for locale in _instance().list_translations()}
     return [(code, (locale.display_name or code).capitalize()) for code, locale in sorted(found.items())]
+
+
+def _plain(text: str, **values: Any) -> str:
+    return text % values if values else text
+
+
+def _plain_number(one: str, many: str, num: int, **values: Any) -> str:
+    return (one if num == 1 else many) % {"num": num, **values}
 
 
 def _known_locale(locale: str | None) -> str:

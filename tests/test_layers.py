@@ -94,6 +94,7 @@ LAYERS = [
     "mailing.unsubscribing",
     "mailing.letter",
     "mailing.outbox",
+    "mailing.stamps",
     "mailing.delivery",
     "mailing.digest",
     "pushing",

@@ -264,6 +264,17 @@ def test_a_letter_is_one_statement_where_nothing_has_to_be_looked_up(site: Site,
     assert (len(seen), len(seen_with_tastes)) == (1, 0)
 
 
+def test_what_an_application_adds_to_its_addresses_is_that_of_each_mail(site: Site, ann: Any) -> None:
+    editions = iter(range(100))
+    site.app.url_defaults(lambda _endpoint, values: values.setdefault("edition", next(editions)))
+    add_message(site, ann, subject="News")
+
+    found = links(letter_for(site, ann)) + links(letter_for(site, ann))
+
+    assert all("?edition=" in link for link in found)
+    assert len(set(found)) == len(found)
+
+
 def test_an_application_replaces_the_templates_by_its_own(site: Site, ann: Any) -> None:
     template = (
         "{{ recipient.name }}|{{ subject }}|{{ base_url }}|{{ more }}|{{ url_for('hello', name='x y', _anchor='z') }}\n"

@@ -18,7 +18,8 @@ from .. import signals
 from ..durability import stamping
 from ..models import Models
 from . import outbox, transport
-from .outbox import LeasedMail, Stamps
+from .outbox import LeasedMail
+from .stamps import Stamps
 
 logger = logging.getLogger("flask_notify")
 
@@ -55,7 +56,7 @@ class Round:
     @cached_property
     def stamps(self) -> Stamps:
         """What notes that mails were sent."""
-        return Stamps(self.models, self.work.dialect.name)
+        return Stamps(self.models, self.work)
 
 
 @dataclass
@@ -124,8 +125,9 @@ class _Outcome:
     failed: ClassVar[bool] = False
 
     def note(self, this: Round, mail: LeasedMail) -> None:
-        """Write it down, in the transaction that is open."""
-        outbox.note_final(this.work, this.models, mail, self.state, self.reason)
+        """Write it down, in a transaction of its own."""
+        with this.work.begin():
+            outbox.note_final(this.work, this.models, mail, self.state, self.reason)
 
 
 class _Sent(_Outcome):
@@ -154,7 +156,8 @@ class _Later(_Outcome):
 
     def note(self, this: Round, mail: LeasedMail) -> None:
         pause = outbox.pause_after(mail.attempts if self.counts else 1)
-        outbox.note_later(this.work, this.models, mail, self.reason, at=this.clock() + pause, counts=self.counts)
+        with this.work.begin():
+            outbox.note_later(this.work, this.models, mail, self.reason, at=this.clock() + pause, counts=self.counts)
 
 
 def _hand_over(this: Round, mail: LeasedMail) -> _Outcome:
@@ -190,8 +193,7 @@ def _stamp(this: Round, mail: LeasedMail, outcome: _Outcome) -> None:
     """Write down what became of a mail; what is not stamped would go out a second time."""
     for pause in (*_STAMPING_PAUSES, None):
         try:
-            with this.work.begin():
-                outcome.note(this, mail)
+            outcome.note(this, mail)
         except DBAPIError:
             if pause is None:
                 raise

@@ -107,22 +107,18 @@ def run_once(
         while busy and not stop():
             begun = time.monotonic()
             prepared = _prepare_batch(work, desk, clock(), summary, size)
-            sent = 0 if summary.problem else _send_all(this, summary, size)
+            sent = 0 if summary.problem or stop() else _send_batch(this, summary, size)
             busy = bool(prepared or sent)
             quick = time.monotonic() - begun < _QUICK_SECONDS
             size = min(2 * size, _LARGEST_BATCH) if quick else outbox.BATCH
     return summary
 
 
-def _send_all(this: delivery.Round, summary: Summary, size: int) -> int:
-    total, taken = 0, size
-    while taken == size and not (summary.problem or this.stop()):
-        sent = delivery.send_batch(this, size)
-        taken = sent.taken
-        total += taken
-        summary.outcomes.update(sent.outcomes)
-        summary.problem = sent.server_unusable
-    return total
+def _send_batch(this: delivery.Round, summary: Summary, size: int) -> int:
+    sent = delivery.send_batch(this, size)
+    summary.outcomes.update(sent.outcomes)
+    summary.problem = sent.server_unusable
+    return sent.taken
 
 
 def preview(models: Models, settings: Settings, transport: Transport, *, now: float) -> Iterator[Preview]:

@@ -16,12 +16,16 @@ from sqlalchemy import select
 from ..config import Settings
 from ..emission import key_of
 from ..errors import ConfigurationError
-from ..language import current_language, gettext, in_language, ngettext, say_when, text_direction
+from ..language import current_language, in_language, ngettext, say_when, text_direction, translators
 from ..messages.targets import Shown, show
 from ..models import MessageColumns, Models, RecipientKey
 from .unsubscribing import Subscription, make_token
 
 _TEMPLATES = "notify.mail_templates"
+_LINKS = "notify.mail_links"
+
+_PLACE = 8_315_062_947_130_586
+"""A number that stands in no address by itself."""
 
 LONGEST_BODY = 1_000
 """Characters of a body that one among several messages shows; the rest is at the end of its link."""
@@ -78,7 +82,7 @@ def render(
         # Core has to be told in which bind its tables are.
         tastes = models.db.session.execute(wanted, bind_arguments={"clause": models.inbox}).one_or_none()
     locale, timezone = (None, None) if tastes is None else (tastes.locale, tastes.timezone)
-    links = Links(current_app._get_current_object(), settings)  # type: ignore[attr-defined]  # a proxy
+    links = _links(settings)
     with in_language(locale, timezone or settings.timezone):
         # A path in a text has the application's own prefix in it, as url_for() has made it.
         shown = show(models, user, messages, links.origin)
@@ -105,6 +109,7 @@ class Links:
         self.site = parts.hostname or ""
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self._adapter = app.url_map.bind(parts.netloc, script_name=parts.path or "/", url_scheme=parts.scheme)
+        self._around: dict[tuple[str, str | None], tuple[str, str]] = {}
 
     def url_for(self, endpoint: str, **values: Any) -> str:
         """Return the absolute address of an endpoint, as ``flask.url_for()`` does in a request."""
@@ -113,9 +118,35 @@ class Links:
         url = self._adapter.build(endpoint, values, force_external=True)
         return f"{url}#{anchor}" if anchor else url
 
+    def page(self, endpoint: str, name: str | None = None, value: int | str = "") -> str:
+        """Return the same address as :meth:`url_for`, for an endpoint of which nothing else is in it.
+
+        :param name: of the one value that the endpoint takes, if any.
+        :param value: a number, or text of nothing but what an address has without quoting.
+        """
+        if self._app.url_default_functions:  # they may know of something that changes
+            return self.url_for(endpoint) if name is None else self.url_for(endpoint, **{name: value})
+        around = self._around.get((endpoint, name))
+        if around is None:
+            # Built once: only what stands in its place differs from mail to mail.
+            url = self.url_for(endpoint) if name is None else self.url_for(endpoint, **{name: _PLACE})
+            before, _, after = (url, "", "") if name is None else url.rpartition(str(_PLACE))
+            around = self._around[endpoint, name] = before, after
+        return f"{around[0]}{value}{around[1]}"
+
+
+def _links(settings: Settings) -> Links:
+    """Return what builds the links of the application's mails, the same as long as it stays at its address."""
+    present = current_app.extensions.get(_LINKS)
+    if present is None or present.base_url != (settings.base_url or "").rstrip("/"):
+        present = Links(current_app._get_current_object(), settings)  # type: ignore[attr-defined]  # a proxy
+        current_app.extensions[_LINKS] = present
+    return cast(Links, present)
+
 
 def _context(user: Any, shown: Sequence[Shown], more: int, links: Links) -> dict[str, Any]:
     """Return what the templates are given; documented in ``docs/howto/mail-templates.rst``."""
+    one, many = translators()
     return {
         "recipient": user,
         "messages": shown,
@@ -123,15 +154,15 @@ def _context(user: Any, shown: Sequence[Shown], more: int, links: Links) -> dict
         "subject": _subject(shown, more),
         "base_url": links.base_url,
         "site": links.site,
-        "messages_url": links.url_for("notify.messages"),
-        "preferences_url": links.url_for("notify.preferences"),
-        "message_url": cache(lambda message: links.url_for("notify.message", id=message.id)),
+        "messages_url": links.page("notify.messages"),
+        "preferences_url": links.page("notify.preferences"),
+        "message_url": lambda message: links.page("notify.message", "id", message.id),
         "url_for": links.url_for,
         "longest_body": LONGEST_BODY,
         "language": current_language(),
         "direction": text_direction(),
-        "_": gettext,
-        "_n": ngettext,
+        "_": one,
+        "_n": many,
     }
 
 
@@ -192,7 +223,7 @@ def _unsubscribing(
 
 def _unsubscribe_url(settings: Settings, links: Links, subscription: Subscription) -> str | None:
     token = make_token(settings, subscription)
-    return None if token is None else links.url_for("notify.unsubscribe", token=token)
+    return None if token is None else links.page("notify.unsubscribe", "token", token)
 
 
 def _zone(name: str | None, settings: Settings) -> ZoneInfo:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Double, Executable, bindparam, insert, literal_column, null, or_, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from .. import inbox
 from ..database_clock import DatabaseClock
@@ -212,42 +212,6 @@ def wanted_among(connection: Connection, models: Models, mails: Sequence[LeasedM
         message.mail_mode.not_in([MailMode.NEVER.value, MailMode.SILENT.value]),
     )
     return set(connection.scalars(query.distinct()))
-
-
-class Stamps:
-    """Notes which mails were sent: one transaction per mail, so its statements are put together once."""
-
-    def __init__(self, models: Models, dialect: str) -> None:
-        inbox_, mail, message = models.inbox.c, models.mail.c, models.message.c
-        recipient, number = (
-            bindparam("recipient", type_=message.recipient_id.type),
-            bindparam("number", type_=mail.id.type),
-        )
-        now = bindparam("now", type_=Double)
-        # The inbox before the messages, as everybody does.
-        lock = select(inbox_.recipient_id).where(inbox_.recipient_id == recipient).with_for_update()
-        nothing = null()  # and not a parameter, which would be sent each time
-        final = {
-            "state": literal_column("'sent'"),
-            "sent_at": now,
-            "reason": nothing,
-            "next_attempt_at": nothing,
-            "lease_until": nothing,
-        }
-        done = update(models.mail).where(mail.id == number).values(final)
-        told = message.recipient_id == recipient, message.mail_id == number
-        told_now = update(models.message).where(*told).values(sent_at=now)
-        if dialect == "postgresql":
-            locked = lock.cte("locked")
-            told_now = told_now.where(message.recipient_id == locked.c.recipient_id)
-            self._statements: list[Executable] = [told_now.add_cte(done.cte("done"))]
-        else:
-            self._statements = [done, told_now] if dialect == "sqlite" else [lock, done, told_now]
-
-    def note_sent(self, connection: Connection, mail: LeasedMail, *, now: float) -> None:
-        """Note that the server has taken a mail on, whoever may have leased it meanwhile."""
-        for statement in self._statements:
-            connection.execute(statement, {"recipient": mail.recipient_id, "number": mail.id, "now": now})
 
 
 def note_final(connection: Connection, models: Models, mail: LeasedMail, state: str, reason: str) -> None:

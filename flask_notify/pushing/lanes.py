@@ -6,6 +6,7 @@ at first for seconds, and ever longer while it goes on failing.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections import Counter, defaultdict, deque
@@ -27,6 +28,8 @@ _FAILURES = 3
 _FIRST_REST = 5.0
 _LONGEST_REST = 600.0
 _LOOK_EVERY = 0.25
+
+_log = logging.getLogger("flask_notify")
 
 
 @dataclass
@@ -93,16 +96,19 @@ def hand_over_all(
         # Not of a pool, whose threads a process waits for when it ends: a service may keep one for as long as it likes.
         Thread(target=work.run, name="notify-push", daemon=True).start()
     open_ = set(parcels)
-    while open_:
-        try:
-            number, answer = work.results.get(timeout=_LOOK_EVERY)
-        except Empty:
-            # What is on its way is waited for; a service that never ends its answer is not.
-            if time.monotonic() >= until + grace:
-                break
-            continue
-        open_.discard(number)
-        yield number, answer
+    try:
+        while open_:
+            try:
+                number, answer = work.results.get(timeout=_LOOK_EVERY)
+            except Empty:
+                # What is on its way is waited for; a service that never ends its answer is not.
+                if time.monotonic() >= until + grace:
+                    break
+                continue
+            open_.discard(number)
+            yield number, answer
+    finally:
+        work.abandoned = True  # what nobody would note is not handed over
     for number in sorted(open_):
         yield number, None
 
@@ -122,6 +128,7 @@ class _Work:
         self._services = services
         self._until = until
         self._stop = stop
+        self.abandoned = False
         self._waiting: defaultdict[str, deque[tuple[int, Parcel]]] = defaultdict(deque)
         for number, (origin, parcel) in parcels.items():
             self._waiting[origin].append((number, parcel))
@@ -144,12 +151,19 @@ class _Work:
                 number, parcel = waiting.popleft()
             except IndexError:
                 return
-            if self._stop() or time.monotonic() >= self._until or self._services.rest_of(origin):
+            if self._is_over() or self._services.rest_of(origin):
                 self.results.put((number, None))
                 continue
-            answer = self._hand_over(parcel)
+            try:
+                answer = self._hand_over(parcel)
+            except Exception as error:  # noqa: BLE001  # a thread that ended would leave the others of its service
+                _log.error("A push could not be handed over: %s", type(error).__name__)
+                answer = Answer("later", f"it could not be handed over ({type(error).__name__})")
             self._services.note(origin, answer)
             self.results.put((number, answer))
+
+    def _is_over(self) -> bool:
+        return self.abandoned or self._stop() or time.monotonic() >= self._until
 
 
 def _in_turn(counts: Counter[str]) -> Sequence[str]:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     Connection,
     Double,
+    Select,
     String,
     and_,
     bindparam,
@@ -170,6 +171,14 @@ def _insert(
     connection.execute(insert(models.push).from_select(names, rows))
 
 
+def is_any_due(connection: Connection, models: Models, *, now: float) -> bool:
+    """Return whether there is a push whose time has come, and which nobody has in hand.
+
+    :param now: Unix seconds.
+    """
+    return connection.execute(_due(models, now).limit(1)).first() is not None
+
+
 def lease(
     connection: Connection, models: Models, owner: str, *, now: float, seconds: float, limit: int = BATCH
 ) -> list[LeasedPush]:
@@ -179,14 +188,7 @@ def lease(
     :param now: Unix seconds, to tell whose time has come.
     """
     table, column = models.push, models.push.c
-    nobody_has_it = or_(column.lease_until.is_(None), column.lease_until <= DatabaseClock())
-    # Only pending pushes have a next attempt.
-    wanted = (
-        select(column.id)
-        .where(column.next_attempt_at <= now, nobody_has_it)
-        .order_by(column.next_attempt_at)
-        .limit(limit)
-    )
+    wanted = _due(models, now).order_by(column.next_attempt_at).limit(limit)
     until = DatabaseClock() + seconds
     taking = update(table).values(lease_until=until, lease_owner=owner, attempts=column.attempts + 1)
     columns = [column[name] for name in LeasedPush._fields]
@@ -198,6 +200,13 @@ def lease(
     if leased:
         connection.execute(taking.where(inbox.among(connection, column.id, [push.id for push in leased])))
     return leased
+
+
+def _due(models: Models, now: float) -> Select[int]:
+    column = models.push.c
+    nobody_has_it = or_(column.lease_until.is_(None), column.lease_until <= DatabaseClock())
+    # Only pending pushes have a next attempt.
+    return select(column.id).where(column.next_attempt_at <= now, nobody_has_it)
 
 
 def settle(

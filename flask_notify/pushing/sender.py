@@ -65,10 +65,13 @@ class Sender:
         It must run in an application context, whose session it uses and rolls back.
 
         :param stop: asked before each push; True ends the run after those that are on their way.
+        :raises ConfigurationError: if the extra is not installed.
         """
         outcomes: Counter[str] = Counter()
+        # Before anything is leased, and not by the threads: without the extra nothing is begun.
+        hand_over = self._http.hand_over
         with working(self._models) as work:
-            while not stop() and self._send_batch(work, stop, outcomes) == outbox.BATCH:
+            while not stop() and self._send_batch(work, hand_over, stop, outcomes) == outbox.BATCH:
                 pass
         return outcomes
 
@@ -88,9 +91,19 @@ class Sender:
     def _now(self) -> float:
         return (self._clock or self._models.clock)()
 
-    def _send_batch(self, work: Connection, stop: Callable[[], bool], outcomes: Counter[str]) -> int:
+    def _send_batch(
+        self,
+        work: Connection,
+        hand_over: Callable[[Parcel], Answer],
+        stop: Callable[[], bool],
+        outcomes: Counter[str],
+    ) -> int:
         until = time.monotonic() + _BATCH_SECONDS  # before the lease is taken: it ends later than we think
         owner = secrets.token_hex(16)
+        with work.begin():
+            # Mostly nothing is: to ask is to read, where to take is to write, for which SQLite has but one lock.
+            if not outbox.is_any_due(work, self._models, now=self._now()):
+                return 0
         with work.begin():
             leased = outbox.lease(work, self._models, owner, now=self._now(), seconds=self._lease_seconds)
         if not leased:
@@ -101,15 +114,10 @@ class Sender:
             ready = self._sort(leased, written, stamps)
             parcels = {push.id: (ready[push.id].origin, ready[push.id].parcel) for push in leased if push.id in ready}
             by_id = {push.id: push for push in leased}
-            handed = lanes.hand_over_all(
-                parcels, self._hand_over, self._services, until=until, grace=self._grace, stop=stop
-            )
+            handed = lanes.hand_over_all(parcels, hand_over, self._services, until=until, grace=self._grace, stop=stop)
             for number, answer in handed:
                 self._stamp(stamps, by_id[number], ready[number], answer)
         return len(leased)
-
-    def _hand_over(self, parcel: Parcel) -> Answer:
-        return self._http.hand_over(parcel)
 
     def _sort(
         self, leased: Sequence[LeasedPush], written: Mapping[int, Addressed | Unwanted], stamps: _Stamps

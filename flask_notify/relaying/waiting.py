@@ -11,7 +11,7 @@ from .. import inbox
 from ..durability import without_waiting
 from ..models import Models, RecipientKey
 
-BATCH = 1_000
+BATCH = 500
 """Messages that are read, delivered and deleted together."""
 
 

@@ -65,7 +65,7 @@ class Front:
         self.instead: tuple[int, dict[str, str], str] | None = None
         self.open = threading.Event()
         self.open.set()
-        self.held = 0
+        self._underway = 0
         self.changed = threading.Condition()
 
     def answer(self, status: int, headers: dict[str, str] | None = None, body: str = "") -> None:
@@ -93,35 +93,38 @@ class Front:
             enough = self.changed.wait_for(lambda: [poll.tab for poll in self.polls].count(tab) >= count, timeout)
             assert enough, self.polls
 
-    def wait_for_held(self) -> None:
-        """Wait until a poll stands before the door, which is not :attr:`open`."""
+    def wait_until_asked(self) -> None:
+        """Wait until a poll has come that has no answer yet."""
         with self.changed:
-            assert self.changed.wait_for(lambda: self.held > 0, 20), self.polls
+            assert self.changed.wait_for(lambda: self._underway > 0, 20), self.polls
+
+    def wait_until_answered(self) -> None:
+        """Wait until all polls that have come have their answers."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: self._underway == 0, 20), self.polls
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         if not environ["PATH_INFO"].endswith("/notifications"):
             return self.application(environ, start_response)
-        self._hold()
+        with self.changed:
+            self._underway += 1
+            self.changed.notify_all()
+        self.open.wait(20)
         seen: list[int] = []
 
         def watched(line: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             seen.append(int(line.split(maxsplit=1)[0]))
             return start_response(line, headers, *rest)
 
-        body = list((self._replace if self.instead else self.application)(environ, watched))
-        with self.changed:
-            self.polls.append(self._poll(environ, seen[-1]))
-            self.changed.notify_all()
+        try:
+            body = list((self._replace if self.instead else self.application)(environ, watched))
+        finally:
+            with self.changed:
+                self._underway -= 1
+                self.polls += [self._poll(environ, status) for status in seen[-1:]]
+                self.changed.notify_all()
         return body
-
-    def _hold(self) -> None:
-        with self.changed:
-            self.held += 1
-            self.changed.notify_all()
-        self.open.wait(20)
-        with self.changed:
-            self.held -= 1
 
     def _replace(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         assert self.instead is not None

@@ -74,16 +74,18 @@ def stand_still(visitor: Visitor) -> None:
     clock.pause_at(datetime.now(timezone.utc) + timedelta(minutes=1))
 
 
-def let_pass(page: Page, seconds: int) -> None:
+def let_pass(stage: Stage, page: Page, seconds: int) -> None:
     """Let so much time pass on a page whose clock stands still, and leave the answers time to come."""
     for _ in range(seconds):
         page.context.clock.run_for(1_000)
-        settle(page)
+        settle(stage, page)
 
 
-def settle(page: Page) -> None:
-    """Give what the page is about to ask for the time that an answer takes."""
-    page.evaluate("fetch('/other').then((answer) => answer.text())")
+def settle(stage: Stage, page: Page) -> None:
+    """Wait until what the page is about to ask for is answered, and it has heard the answer."""
+    for _ in range(2):
+        page.evaluate("fetch('/other').then((answer) => answer.text())")
+        stage.front.wait_until_answered()
 
 
 def refuse(bell: Bell, visitor: Visitor) -> None:
@@ -130,7 +132,7 @@ def test_rings_during_a_poll_are_answered_by_one_more(set_bell: SetBell) -> None
 
     stage.front.open.clear()
     bell.ring()
-    stage.front.wait_for_held()
+    stage.front.wait_until_asked()
     for _ in range(4):
         bell.ring()
     wait_until(page, "heard.filter((name) => name === 'ring').length === 5")
@@ -138,7 +140,7 @@ def test_rings_during_a_poll_are_answered_by_one_more(set_bell: SetBell) -> None
     stage.front.open.set()
     assert_shows(page, 7)
     stage.front.wait_for(2)
-    settle(page)
+    settle(stage, page)
 
     assert len(stage.front.polls) == 2
 
@@ -171,9 +173,9 @@ def test_a_page_that_is_rung_all_the_time_asks_twice_a_second(set_bell: SetBell)
         bell.ring()
         wait_until(page, f"heard.filter((name) => name === 'ring').length === {count}")
         visitor.context.clock.run_for(50)
-        settle(page)
+        settle(stage, page)
     visitor.context.clock.run_for(500)
-    settle(page)
+    settle(stage, page)
 
     assert 4 <= len(stage.front.polls) <= 6
 
@@ -204,7 +206,7 @@ def test_a_server_in_trouble_is_not_asked_the_sooner_for_rings(set_bell: SetBell
     for _ in range(5):
         bell.ring()
     wait_until(page, "heard.filter((name) => name === 'ring').length === 6")
-    settle(page)
+    settle(stage, page)
 
     assert len(stage.front.polls) <= 2  # one more if it was rung before it was told of the first failure
 
@@ -221,10 +223,10 @@ def test_an_idle_page_asks_less_often_with_a_doorbell(set_bell: SetBell, url: st
     stage.front.wait_for(2 if url else 1)
     if url:
         bell.wait_for_lines(1)
-    settle(page)
+    settle(stage, page)
     stage.front.forget()
 
-    let_pass(page, 300)
+    let_pass(stage, page, 300)
 
     assert abs(len(stage.front.polls) - polls) <= 1
     if url:
@@ -278,14 +280,14 @@ def test_without_its_stream_a_page_polls_at_its_plain_pace_and_finds_back(set_be
 
     refuse(bell, visitor)
     stage.emit(visitor, "follows", 7)
-    let_pass(page, 60)
+    let_pass(stage, page, 60)
     assert_shows(page, 7)
     assert 28 <= len(stage.front.polls) <= 36
     bell.greeting = ("hello",)
-    let_pass(page, 60)
+    let_pass(stage, page, 60)
     stage.front.forget()
     bell.wait_for_lines(1)
-    let_pass(page, 30)
+    let_pass(stage, page, 30)
 
     assert len(stage.front.polls) <= 1
     assert len({line.token for line in bell.opened}) == len(bell.opened), "a token was used twice"
@@ -300,13 +302,13 @@ def test_a_stream_that_cannot_hear_of_news_says_so_and_the_page_polls(set_bell: 
 
     bell.tell("away")
     wait_until(page, "heard.includes('away')")
-    let_pass(page, 20)
+    let_pass(stage, page, 20)
     assert 9 <= len(stage.front.polls) <= 12
     bell.tell("hello")
     wait_until(page, "heard.at(-1) === 'hello'")
-    let_pass(page, 3)
+    let_pass(stage, page, 3)
     stage.front.forget()
-    let_pass(page, 30)
+    let_pass(stage, page, 30)
 
     assert len(stage.front.polls) <= 1
 
@@ -332,11 +334,11 @@ def test_a_stream_process_in_trouble_is_tried_less_and_less(set_bell: SetBell) -
     refuse(bell, visitor)
     page = visitor.open()
     bell.wait(lambda bell: len(bell.opened) == 1)
-    settle(page)
+    settle(stage, page)
 
     tries: list[int] = []
     for second in range(240):
-        let_pass(page, 1)
+        let_pass(stage, page, 1)
         if len(bell.opened) > 1 + len(tries):
             tries.append(second)
 
@@ -354,10 +356,10 @@ def test_what_keeps_the_stream_back_is_no_stream(set_bell: SetBell) -> None:
     stand_still(visitor)
     page = visitor.open()
     bell.wait_for_lines(1)
-    settle(page)
+    settle(stage, page)
     stage.front.forget()
 
-    let_pass(page, 14)
+    let_pass(stage, page, 14)
     assert len(stage.front.polls) == 1
     bell.wait_for_lines(1)
     visitor.context.clock.run_for(1_900)
@@ -480,8 +482,8 @@ def test_of_hidden_pages_none_listens_beside_a_visible_one(set_bell: SetBell) ->
     hide(first)
     bell.wait(lambda bell: len(bell.opened) == 2 and len(bell.lines) == 1)
     wait_until(first, "navigator.locks.query().then(({held}) => held.some((lock) => lock.name.endsWith(':hidden')))")
-    settle(first)
-    settle(second)
+    settle(stage, first)
+    settle(stage, second)
 
     assert len(bell.opened) == 2
     bell.wait_for_lines(1)

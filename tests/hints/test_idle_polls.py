@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from flask_notify.hints.listener import LATE
 from tests.apps import Site
 from tests.hints.loopback import PATIENCE, Exchange, Monotonic
 from tests.hints.workers import TTL, Worker, checkouts
+from tests.matrix import Variant
 from tests.polls import newest, poll, set_clock, ticket_for
 from tests.recording import recorded
 from tests.servers import Database
@@ -126,6 +127,32 @@ def test_a_broadcast_in_batches_ends_it(other: Worker, page: Page) -> None:
     other.publish()
 
     assert [item["name"] for item in page.poll().json if item["name"] != "unread_message_count"] == ["maintenance"]
+
+
+def test_hints_name_recipients_as_tickets_do_whatever_their_key(work: Work, variant: Variant) -> None:
+    worker, other = (work(key=variant.key, base=variant.base, NOTIFY_INLINE_RECIPIENTS=1) for _ in range(2))
+    key, _ = worker.site.add_user("susan"), worker.site.add_user("john")
+
+    def emit() -> None:
+        other.site.emit(key, "a", 1)
+
+    def send_to_many() -> None:
+        with other.site.app.app_context():
+            other.site.notify.send("Hello", to=select(other.site.User.id))
+            other.site.db.session.commit()
+
+    def broadcast() -> None:
+        with other.site.app.app_context():
+            other.site.notify.broadcast("b", 1)
+            other.site.db.session.commit()
+
+    for write in (emit, send_to_many, broadcast):
+        page = Page(worker, key)
+        page.is_idle()
+        assert not page.reads()
+        write()
+        other.publish()
+        assert page.poll().status_code == 200, write
 
 
 @pytest.mark.databases("sqlite")

@@ -73,8 +73,10 @@ HELD = ("after the claim", "before SMTP", *IN_THE_SERVER, *TAKEN_ON)
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [*STEPS, *IN_THE_SERVER])
 def test_after_a_worker_was_killed_every_recipient_gets_the_mail_and_a_repeat_is_the_same(
-    office: Office, smtp: SMTPServer, start_worker: Callable[..., Worker], step: str
+    database: Database, office: Office, smtp: SMTPServer, start_worker: Callable[..., Worker], step: str
 ) -> None:
+    if step == "before the stamp's commit" and database.name == "postgresql":
+        pytest.skip("PostgreSQL's stamp is one statement that commits by itself")
     names = ["susan", "david", "anna"]
     office.send("Backup finished", *(office.add(name) for name in names))
     office.now += 300

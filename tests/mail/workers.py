@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
-from flask_notify.mailing import letter, outbox, transport
+from flask_notify.mailing import letter, outbox, stamps, transport
 from tests.mail.office import make_office
 
 # A process that has imported all this once, and makes the workers: they begin at once.
@@ -26,7 +26,8 @@ STEPS: dict[str, tuple[Any, str, str]] = {
     "in the leasing transaction": (outbox, "lease", "after"),
     "before SMTP": (transport._FlaskMailConnection, "send", "before"),
     "after the 250": (transport._FlaskMailConnection, "send", "after"),
-    "before the stamp's commit": (outbox.Stamps, "note_sent", "after"),
+    "before the stamp's commit": (stamps.Stamps, "_write", "after"),
+    "after the stamp": (stamps.Stamps, "note_sent", "after"),
 }
 
 

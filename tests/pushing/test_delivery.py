@@ -14,6 +14,8 @@ from flask_notify.pushing import outbox
 from flask_notify.pushing.sender import MOST_ATTEMPTS
 from tests.pushing.post_office import PostOffice, states
 from tests.pushing.types import Renewed, declare
+from tests.recording import recorded
+from tests.servers import Database
 from tests.servers.push import Browser
 
 HOUR = 3600
@@ -447,3 +449,17 @@ def test_the_lease_of_a_worker_that_died_runs_out(office: PostOffice) -> None:
     assert sent == {"sent": 1}
     assert browser.titles == ["Hello"]
     assert office.pushes()[0].attempts == 2
+
+
+@pytest.mark.databases("sqlite")
+def test_where_nothing_is_due_nothing_is_written(database: Database, office: PostOffice) -> None:
+    susan, _ = office.add("susan")
+    office.send("Hello", susan)
+    office.run()
+
+    with recorded(database, office.site) as statements:
+        assert not office.run()
+
+    asked = [statement for statement in statements if "notify_push" in statement]
+    assert len(asked) == 1
+    assert asked[0].startswith("SELECT")

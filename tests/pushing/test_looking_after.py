@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flask_notify import signals
+from flask_notify.errors import ConfigurationError
 from flask_notify.running import expiry
 from flask_notify.running.jobs import JOBS, Work
 from tests.pushing.post_office import PostOffice, states
@@ -95,7 +96,6 @@ def test_the_doctor_tells_that_a_key_is_missing(open_office: Callable[..., PostO
 
 @pytest.mark.databases("sqlite")
 def test_the_doctor_tells_that_the_extra_is_missing(office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "pywebpush", raising=False)
     monkeypatch.setattr("flask_notify.running.doctor.find_spec", lambda _name: None)
 
     assert ("error", "pywebpush is not installed") in findings(office)
@@ -179,3 +179,19 @@ def test_who_wants_to_hear_of_pushes_is_told(office: PostOffice) -> None:
     assert (about["sent"]["recipient_id"], about["sent"]["message_id"]) == (susan, message.id)
     assert about["failed"]["state"] == "dropped"
     assert "410" in about["failed"]["reason"]
+
+
+@pytest.mark.databases("sqlite")
+def test_without_the_extra_nothing_is_begun_and_its_name_is_told(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    susan, _ = office.add("susan")
+    office.send("Hello", susan)
+    monkeypatch.setitem(sys.modules, "pywebpush", None)
+
+    with pytest.raises(ConfigurationError, match=r"pip install 'flask-notify\[push\]'"):
+        office.run()
+
+    assert [(row.state, row.attempts) for row in office.pushes()] == [("pending", 0)]
+    monkeypatch.undo()
+    assert office.run() == {"sent": 1}

@@ -70,10 +70,11 @@ def test_it_moves_what_was_sent_to_many_sends_mail_and_removes_what_is_old(
     scheduler.wait_for("expiry: removed 2 messages")
     wait_until(lambda: len(smtp.to("ann@example.org")) + len(smtp.to("bob@example.org")) == 2)
     assert copies(site) == [1, 1]
-    assert scheduler.lines[:3] == [
+    assert scheduler.lines[:5] == [
         "fan-out: every 1 s",
         "relay: every 1 s; by one process at a time",
         "mail: every 5 s",
+        "push: every 1 s",
         "expiry: every 3600 s; by one process at a time",
     ]
     assert [site.notify.models is not None, ann != bob] == [True, True]

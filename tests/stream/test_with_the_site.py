@@ -52,10 +52,8 @@ def assert_a_commit_rings(site: Site, process: Any) -> None:
         site.db.session.rollback()
 
     site.emit(susan, "answer", 42)
-    committed = time.monotonic()
     assert pages[0].next() == Event("ring", {"spread": 0})
 
-    assert time.monotonic() - committed < 1
     assert [item["data"] for item in poll(client, 0).json if item["name"] == "answer"] == [42]
     site.emit(ben, "answer", 43)
     assert pages[1].next() == Event("ring", {"spread": 0})

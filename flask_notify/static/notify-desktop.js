@@ -124,7 +124,9 @@ async function tellNews(timestamp) {
     const ids = notes.map(({ tag }) => Number(tag.replace(MESSAGE, ""))).filter(Boolean).slice(-50);
     const looked = await somebodyLooks();
     if (looked && !notes.length) return keep("cursor", timestamp);
-    const response = await fetch(`${url}?since=${from}&shown=${ids}`, { headers }).catch(() => null);
+    // All pages wait for this one meanwhile.
+    const signal = AbortSignal.timeout(30_000);
+    const response = await fetch(`${url}?since=${from}&shown=${ids}`, { headers, signal }).catch(() => null);
     if (!response || response.status >= 500) return void setTimeout(tellNews, 30_000, timestamp);
     if (!response.ok || response.headers.get("X-Notify-User") !== user) return;
     const news = await response.json();

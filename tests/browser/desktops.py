@@ -25,6 +25,12 @@ SHOWN = """async scope => {
   return notes.map(({ title, body, tag, data }) => ({ title, body, tag, url: data.url }));
 }"""
 
+# What tells why something is not shown, where a test fails.
+STATE = """async () => {
+  const { held, pending } = await navigator.locks.query();
+  return [{ ...localStorage }, held.map(({ name }) => name), pending.map(({ name }) => name)];
+}"""
+
 
 def set_desk(set_stage: Callable[..., Stage], **config: Any) -> Stage:
     """Build a stage whose page /desk has the button and the script."""
@@ -72,7 +78,7 @@ def wait_for_titles(page: Page, *titles: str) -> list[dict[str, Any]]:
     """Wait until these notifications are shown, and no others, and return them."""
     deadline = time.monotonic() + 15
     while sorted(note["title"] for note in shown(page)) != sorted(titles):
-        assert time.monotonic() < deadline, shown(page)
+        assert time.monotonic() < deadline, (shown(page), page.evaluate(STATE))
         page.wait_for_timeout(20)
     return shown(page)
 

@@ -171,9 +171,11 @@ def test_what_came_before_somebody_looked_is_no_news(stage: Stage) -> None:
     tell(stage, visitor, "while all pages were closed")
 
     page = visitor.open("/desk")
+    expect(badge(page)).to_have_text("1")
     look_away(page)
     tell(stage, visitor, "new")
 
+    expect(badge(page)).to_have_text("2")
     wait_for_titles(page, "new")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -34,7 +34,7 @@ def leased(office: Office) -> Iterator[tuple[Connection, LeasedMail]]:
 
 @pytest.mark.parametrize("setting", [stamping, nullcontext])
 def test_a_stamp_is_committed_when_it_was_noted(
-    office: Office, leased: tuple[Connection, LeasedMail], setting: type[AbstractContextManager[Any]]
+    office: Office, leased: tuple[Connection, LeasedMail], setting: Callable[[Connection], AbstractContextManager[Any]]
 ) -> None:
     work, mail = leased
 

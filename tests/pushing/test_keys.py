@@ -79,7 +79,12 @@ def test_where_nobody_can_be_reached_the_setting_is_named(config: dict[str, Any]
         make_app("sqlite://", NOTIFY_VAPID_PRIVATE_KEY=PRIVATE, **config)
 
 
-@pytest.mark.parametrize("key", ["", "A" * 42, "A" * 44, "-----BEGIN PRIVATE KEY-----", PRIVATE + "=", 12])
+# By name: a key that is made anew in each process would give the tests of each other names.
+@pytest.mark.parametrize(
+    "key",
+    ["", "A" * 42, "A" * 44, "-----BEGIN PRIVATE KEY-----", PRIVATE + "=", 12],
+    ids=["empty", "short", "long", "pem", "padded", "number"],
+)
 def test_what_is_no_key_is_refused_with_the_command_that_makes_one(key: Any) -> None:
     with pytest.raises(
         ConfigurationError, match="NOTIFY_VAPID_PRIVATE_KEY must be the private key that 'flask notify vapid'"

@@ -326,8 +326,8 @@ def forget(connection: Connection, models: Models, key: RecipientKey) -> None:
 
 def count(models: Models) -> int:
     """Return how many inboxes there are."""
-    session = models.db.session
-    return session.scalar(select(func.count()).select_from(models.inbox)) or 0
+    counted = select(func.count()).select_from(models.inbox)
+    return models.db.session.scalar(counted, bind_arguments={"clause": models.inbox}) or 0
 
 
 def reset_all(models: Models) -> Iterator[int]:
@@ -338,7 +338,7 @@ def reset_all(models: Models) -> Iterator[int]:
     session = models.db.session
     key = models.inbox.c.recipient_id
     after = select(key).order_by(key).limit(_RESET_BATCH)
-    keys = session.scalars(after).all()
+    keys = session.scalars(after, bind_arguments={"clause": models.inbox}).all()
     while keys:
         connection = session.connection(bind_arguments={"clause": models.inbox})
         moved = advance(connection, models, keys, steps=1, now=models.clock())
@@ -347,4 +347,4 @@ def reset_all(models: Models) -> Iterator[int]:
         session.commit()
         news.committed(cursors_of(moved), spread=True)
         yield len(keys)
-        keys = session.scalars(after.where(key > keys[-1])).all()
+        keys = session.scalars(after.where(key > keys[-1]), bind_arguments={"clause": models.inbox}).all()

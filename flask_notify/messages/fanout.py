@@ -85,9 +85,10 @@ def broadcast(
     payload = notifications.encode(data, settings.max_payload)
     session = models.db.session()
     # Of the users, not of the inboxes: those who were there before may still have none.
-    total = session.scalar(select(func.count()).select_from(models.user_table)) or 0
+    ours = {"clause": models.inbox}
+    total = session.scalar(select(func.count()).select_from(models.user_table), bind_arguments=ours) or 0
     if total <= settings.inline_recipients:
-        keys = session.scalars(select(models.key_column)).all()
+        keys = session.scalars(select(models.key_column), bind_arguments=ours).all()
         for key in keys:
             notifications.give(models, emission.ByKey(key), name, payload, expires_in)
         return len(keys)
@@ -135,7 +136,7 @@ def backlog(models: Models) -> int:
     """Return how many recipients wait for what was emitted to them."""
     fanout = models.fanout.c
     waiting = select(func.sum(fanout.total - fanout.moved)).where(fanout.finished_at.is_(None))
-    return int(models.db.session.scalar(waiting) or 0)
+    return int(models.db.session.scalar(waiting, bind_arguments={"clause": models.inbox}) or 0)
 
 
 def drain(
@@ -154,7 +155,8 @@ def drain(
                 select(models.fanout.c.id)
                 .where(models.fanout.c.finished_at.is_(None), models.fanout.c.id > after)
                 .order_by(models.fanout.c.id)
-                .limit(1)
+                .limit(1),
+                bind_arguments={"clause": models.inbox},
             )
         if fanout_id is None:
             return

@@ -107,7 +107,9 @@ def reader_of(session: Session, models: Models, key: RecipientKey) -> Reader:
     """
     inbox = models.inbox.c
     columns = select(inbox.cursor, inbox.unseen_count, inbox.timezone, inbox.widget_hidden)
-    row = session.execute(columns.where(inbox.recipient_id == key)).one_or_none()
+    row = session.execute(
+        columns.where(inbox.recipient_id == key), bind_arguments={"clause": models.inbox}
+    ).one_or_none()
     return Reader(key, *row) if row else Reader(key)
 
 
@@ -176,7 +178,7 @@ class _Walk:
         later = select(message.id).where(message.cursor > self.at, *self._wanted())
         if self.filters.seen is not None:
             later = later.where(message.seen_at.is_not(None) if self.filters.seen else message.seen_at.is_(None))
-        return self.session.scalar(later.limit(1)) is not None
+        return self.session.scalar(later.limit(1), bind_arguments={"clause": self.models.inbox}) is not None
 
     def _part(self, seen: bool, direction: Direction, cursor: float | None) -> Select[Any]:
         message = self.models.message.c

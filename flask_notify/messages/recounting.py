@@ -30,8 +30,9 @@ def recount(models: Models) -> Iterator[Recounted]:
     """
     session = models.db.session
     key = models.inbox.c.recipient_id
+    ours = {"clause": models.inbox}
     after = select(key).order_by(key).limit(BATCH)
-    keys = session.scalars(after).all()
+    keys = session.scalars(after, bind_arguments=ours).all()
     while keys:
         connection = session.connection(bind_arguments={"clause": models.inbox})
         wrong = wrong_ones(connection, models, keys)
@@ -39,7 +40,7 @@ def recount(models: Models) -> Iterator[Recounted]:
         session.commit()
         news.committed(mended, spread=True)
         yield Recounted(len(keys), len(wrong))
-        keys = session.scalars(after.where(key > keys[-1])).all()
+        keys = session.scalars(after.where(key > keys[-1]), bind_arguments=ours).all()
 
 
 def wrong_ones(connection: Connection, models: Models, keys: Sequence[RecipientKey]) -> list[RecipientKey]:

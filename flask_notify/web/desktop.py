@@ -99,7 +99,7 @@ def _notes(user: RecipientMixin, reader: Reader, since: float) -> list[dict[str,
     messages = session.scalars(newest).all()
     if len(messages) <= _MOST:
         return [note_of(row) for row in reversed(rows_of(user, reader, messages))]
-    count = session.scalar(select(func.count()).where(*new)) or 0
+    count = session.scalar(select(func.count()).where(*new), bind_arguments={"clause": models.inbox}) or 0
     title = ngettext("%(num)d new message", "%(num)d new messages", count)
     return [{"title": title, "body": "", "url": url_for("notify.messages"), "tag": "notify-messages"}]
 
@@ -109,7 +109,10 @@ def is_quiet(user: RecipientMixin) -> bool:
     models = models_of(user)
     inbox = models.inbox.c
     mine = select(inbox.muted, inbox.desktop).where(inbox.recipient_id == recipient_key(user))
-    muted, wanted = models.db.session.execute(mine).one_or_none() or (False, None)
+    muted, wanted = models.db.session.execute(mine, bind_arguments={"clause": models.inbox}).one_or_none() or (
+        False,
+        None,
+    )
     return muted or wanted is False
 
 
@@ -130,7 +133,7 @@ def _unseen_of(user: RecipientMixin, ids: Sequence[int]) -> list[int]:
     models = models_of(user)
     message = models.message.c
     mine = (message.recipient_id == recipient_key(user), message.id.in_(ids), message.seen_at.is_(None))
-    return list(models.db.session.scalars(select(message.id).where(*mine)))
+    return list(models.db.session.scalars(select(message.id).where(*mine), bind_arguments={"clause": models.inbox}))
 
 
 @for_recipients

@@ -78,7 +78,7 @@ def _mark(user: RecipientMixin, ids: Sequence[int], mark: Callable[..., Any]) ->
     message = models.message.c
     # Another's message is one that does not exist, as far as this user can tell.
     mine = select(func.count()).where(message.id.in_(ids), message.recipient_id == recipient_key(user))
-    if models.db.session.scalar(mine) != len(ids):
+    if models.db.session.scalar(mine, bind_arguments={"clause": models.inbox}) != len(ids):
         return refuse(404, "You have no such message.")
     change = mark(*ids)
     commit(user)

@@ -116,7 +116,8 @@ def _blocked(models: Models, key: Any) -> dict[str, Any]:
 def _muted(models: Models, user: RecipientMixin) -> dict[str, Any]:
     watch = models.watch.c
     mine = (watch.recipient_id == recipient_key(user), watch.mail_mode == MailMode.SILENT.value)
-    rows = models.db.session.execute(select(watch.target_type, watch.target_id).where(*mine).limit(_MOST_MUTED))
+    query = select(watch.target_type, watch.target_id).where(*mine).limit(_MOST_MUTED)
+    rows = models.db.session.execute(query, bind_arguments={"clause": models.inbox})
     found = {f"{kind} {key}": find_visible(models, user, kind, key) for kind, key in rows.all()}
     # Of one that they may not see any more they hear nothing anyway, least of all its name.
     return {key: target for key, target in found.items() if target is not None}

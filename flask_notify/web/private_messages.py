@@ -120,7 +120,7 @@ def _blocks(recipient: RecipientMixin, sender: RecipientMixin) -> bool:
     found = select(block.sender_id).where(
         block.recipient_id == recipient_key(recipient), block.sender_id == recipient_key(sender)
     )
-    return models.db.session.scalar(found) is not None
+    return models.db.session.scalar(found, bind_arguments={"clause": models.inbox}) is not None
 
 
 def _hooks() -> Hooks:

@@ -59,4 +59,4 @@ def _unseen_about(user: RecipientMixin, target: Any) -> list[int]:
         message.target_type == target_type,
         message.target_id == target_id,
     )
-    return list(models.db.session.scalars(about))
+    return list(models.db.session.scalars(about, bind_arguments={"clause": models.inbox}))

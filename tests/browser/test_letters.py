@@ -30,7 +30,8 @@ pytestmark = pytest.mark.databases("sqlite")
 DARK = 0.2  # of full brightness
 TOUCHED = "main button, main a.notify-button, main select, main label.notify-tick"
 TOO_SMALL = """selector => [...document.querySelectorAll(selector)]
-  .filter(element => element.getBoundingClientRect().height < 44).map(element => element.outerHTML)"""
+  .filter(element => element.checkVisibility() && element.getBoundingClientRect().height < 44)
+  .map(element => element.outerHTML)"""
 BRIGHTNESS = """selector => {
   const [red, green, blue] = getComputedStyle(document.querySelector(selector)).backgroundColor.match(/[0-9.]+/g);
   return (red * 0.3 + green * 0.59 + blue * 0.11) / 255;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -77,7 +78,9 @@ def on_a_loop(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         async def run_it() -> None:
             await test()
 
-        asyncio.run(run_it())
+        # In a thread of its own: a browser's tests leave a loop running in this one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, run_it()).result()
 
     run.__name__ = test.__name__
     return run

@@ -28,7 +28,7 @@ class Orders:
     url: str
     number: int
     recipients: list[int]
-    rounds: int = 25
+    rounds: int = 15
     slowest_commit: float = 0.02
     engine_options: dict[str, Any] = field(default_factory=dict)
     strict: bool = False  # an isolation under which a conflict is an error to retry

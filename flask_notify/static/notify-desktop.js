@@ -1,6 +1,6 @@
 /**
  * New messages on the desktop, while a page is open but nobody looks at it. Users switch it on by a button, for
- * themselves and this browser. Of all open pages one shows each message, and what was seen is closed.
+ * themselves and this browser. One of all pages shows each message, and closes it when seen.
  * @typedef {{title: string, body: string | null, url: string | null, tag: string}} Note
  */
 
@@ -16,6 +16,8 @@ let pressed = null;
 let registration;
 /** @type {((value?: any) => void) | undefined} */
 let lookAway;
+/** @type {Promise<any> | undefined} */
+let looking;
 
 /** @param {string} name */
 const key = (name, whose = user) => `notify:${name}:${scope}:${whose}`;
@@ -104,9 +106,12 @@ function look() {
   lookAway = undefined;
   if (!looks) return;
   const away = new Promise((done) => (lookAway = done));
-  navigator.locks?.request(key("looked"), { mode: "shared" }, () => away);
+  looking = navigator.locks?.request(key("looked"), { mode: "shared" }, () => away);
 }
-const somebodyLooks = () => navigator.locks.request(key("looked"), { ifAvailable: true }, (lock) => !lock);
+async function somebodyLooks() {
+  if (!lookAway) await looking; // it takes a moment
+  return navigator.locks.request(key("looked"), { ifAvailable: true }, (lock) => !lock);
+}
 /** One page after the other: what one has shown, the next one knows. @param {() => Promise<any>} task */
 const inTurn = (task) => navigator.locks.request(key("turn"), task);
 

@@ -99,8 +99,6 @@ class PostOffice:
 
     def close(self) -> None:
         """Give back what it holds."""
-        if self._sender is not None:
-            self._sender.close()
         self.site.close()
 
 

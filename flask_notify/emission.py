@@ -211,8 +211,9 @@ def _after_commit(session: Session) -> None:
     else:
         for change in box.written:
             change.committed()
-        # The last of a recipient's changes bears the cursor.
-        news.committed({change.key: change.timestamp for change in box.written})
+        if box.written and news.is_carried():
+            # The last of a recipient's changes bears the cursor.
+            news.committed({change.key: change.timestamp for change in box.written})
         box.written.clear()
         afterwards, box.afterwards = box.afterwards, []
         for work in afterwards:

@@ -40,13 +40,20 @@ def committed(cursors: Mapping[RecipientKey, float], *, spread: bool = False) ->
     :param cursors: what each has reached at least.
     :param spread: see :meth:`Carrier.tell`; by itself for :data:`MANY`.
     """
-    if not cursors or not has_app_context():
-        return
-    state = current_app.extensions.get("notify")
-    carrier: Carrier | None = None if state is None else state.carrier
-    if carrier is None:
+    carrier = _carrier()
+    if carrier is None or not cursors:
         return
     try:
         carrier.tell(cursors, spread=spread or len(cursors) >= MANY)
     except Exception:  # noqa: BLE001  # the commit has happened: its caller must not hear of this
         _log.exception("The news of a commit could not be handed over; pages see it with their next poll")
+
+
+def is_carried() -> bool:
+    """Return whether :func:`committed` would tell anybody: a commit need not gather news for nobody."""
+    return _carrier() is not None
+
+
+def _carrier() -> Carrier | None:
+    state = current_app.extensions.get("notify") if has_app_context() else None
+    return None if state is None else state.carrier

@@ -30,6 +30,8 @@ KEYS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 BASES = ("legacy", "declarative", "nometa")
 
+Attributes = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
+
 
 @dataclass
 class Site:
@@ -98,14 +100,14 @@ def make_app(
     base: str = "legacy",
     fast_poll: bool = True,
     login: bool = True,
-    attributes: Mapping[str, Any] | None = None,
+    attributes: Attributes = None,
     **config: Any,
 ) -> Site:
     """Build an application on the database at ``url``.
 
     ``key`` is one of `KEYS`, ``base`` one of `BASES`; ``attributes`` are further attributes of
-    the user model; ``config`` is the application's configuration. Without ``login`` there is no
-    Flask-Login.
+    the user model, or the function that makes them, which is quicker: its models are used again.
+    ``config`` is the application's configuration. Without ``login`` there is no Flask-Login.
     """
     app = _Application("tests.apps")
     app.config.update(
@@ -115,7 +117,7 @@ def make_app(
         TESTING=True,
         **config,
     )
-    models = ModelSet(key, base, attributes) if attributes else ModelSet.take(key, base)
+    models = ModelSet.take(key, base, attributes)
     notify = Notify(db=models.db)
     models.db.init_app(app)
     if login:
@@ -152,12 +154,13 @@ class ModelSet:
     a further table, column, attribute, bind, listener of a session or session is not used again.
     """
 
-    _free: ClassVar[dict[tuple[str, str], list[ModelSet]]] = {}
+    _free: ClassVar[dict[tuple[object, ...], list[ModelSet]]] = {}
 
-    def __init__(self, key: str, base: str, attributes: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, key: str, base: str, attributes: Attributes = None) -> None:
         self.db = make_db(base)
-        self.User = make_user_model(self.db, key, attributes or {})
-        self._kind = None if attributes else (key, base)
+        more = attributes() if callable(attributes) else attributes or {}
+        self.User = make_user_model(self.db, key, more)
+        self._kind = None if isinstance(attributes, Mapping) else (key, base, attributes)
         if self._kind is None:
             return
         found = find_models(self.db)
@@ -168,10 +171,12 @@ class ModelSet:
         self._as_made = self._look()
 
     @classmethod
-    def take(cls, key: str, base: str) -> ModelSet:
+    def take(cls, key: str, base: str, attributes: Attributes = None) -> ModelSet:
         """Return a set that no application uses."""
-        free = cls._free.setdefault((key, base), [])
-        return free.pop() if free else cls(key, base)
+        if isinstance(attributes, Mapping):
+            return cls(key, base, attributes)
+        free = cls._free.setdefault((key, base, attributes), [])
+        return free.pop() if free else cls(key, base, attributes)
 
     def give_back(self) -> None:
         """Let another application have the set, if it is as it was made."""

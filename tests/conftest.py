@@ -29,6 +29,30 @@ if TYPE_CHECKING:
 REQUIRE_ALL = os.environ.get("REQUIRE") == "all"
 _ROOM = 4 * 2**30
 BROKER_NAMES = ("memory", "redis", "rabbitmq")
+# Chromium heeds only the last list of features, so these are Playwright's, too. Ours are what a window prepares
+# for somebody who is about to type an address or to open another site: renderers that nobody uses, which
+# cost more than half of what a short test does in a browser.
+_FEATURES = (
+    "AimEnabled",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+    # Ours
+    "SpareRendererForSitePerProcess",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
+    "WebUIOmniboxPopup",
+)
+CHROMIUM_ARGUMENTS = [f"--disable-features={','.join(_FEATURES)}"]
 _BROKERS = {"redis": "redis", "rabbitmq": "rabbitmq", "postgresql": "postgresql_database"}
 _MISSING = "is not on this machine: "
 
@@ -289,7 +313,7 @@ def browser() -> Iterator[Browser]:
     except Unavailable as reason:
         missing(reason)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable)
+        chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
 

@@ -100,7 +100,9 @@ def test_a_message_is_sent_by_name_or_by_key_to_all_or_to_some(site: Site, peopl
     assert (to_all, by_type, by_key) == ({"recipients": 2}, {"recipients": 1}, {"recipients": 1})
     backup = list(ann.messages_received)[-1]
     assert (backup.body, backup.url, backup.get_data()) == ("42 files", "/backups", {"popup": True})
+    assert [value.name for value in ann.notifications if value.payload is True] == ["inbox_popup"]
     assert [m.subject for m in bob.messages_received] == ["Hello", "bob, take door 3", "Closed on Friday"]
+    assert "inbox_popup" not in [value.name for value in bob.notifications]
 
 
 @pytest.mark.databases("sqlite")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +14,8 @@ from harness import BENCHMARKS
 from harness.contenders import environment
 
 WORKERS = 2
+PATIENCE = 60
+"""Seconds within which a server answers for the first time."""
 
 _CONFIG = Path(__file__).with_name("gunicorn_config.py")
 _GUNICORN = (sys.executable, "-m", "gunicorn")
@@ -37,6 +40,11 @@ class Gunicorn(AbstractContextManager["Gunicorn"]):
                 env=environment(self._environment),
                 cwd=BENCHMARKS,
             )
+        try:
+            self._wait_for_an_answer()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -45,6 +53,18 @@ class Gunicorn(AbstractContextManager["Gunicorn"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._end()
+
+    def _wait_for_an_answer(self) -> None:
+        # A contender that cannot be imported ends its server, and with it this connection.
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)) as connection:
+            try:
+                connection.request("GET", "/is-it-up")
+                connection.getresponse().read()
+            except (OSError, HTTPException) as error:
+                raise SystemExit(f"The server of {self._arguments[0]} does not answer; its log is above.") from error
+
+    def _end(self) -> None:
         self._process.terminate()
         try:
             self._process.wait(10)

@@ -70,15 +70,14 @@ class Sender:
         outcomes: Counter[str] = Counter()
         # Before anything is leased, and not by the threads: without the extra nothing is begun.
         hand_over = self._http.hand_over
-        with working(self._models) as work:
-            while not stop() and self._send_batch(work, hand_over, stop, outcomes) == outbox.BATCH:
-                pass
-        return outcomes
-
-    def close(self) -> None:
-        """Close the connections to the push services."""
-        if "_http" in vars(self):
+        try:
+            with working(self._models) as work:
+                while not stop() and self._send_batch(work, hand_over, stop, outcomes) == outbox.BATCH:
+                    pass
+        finally:
+            # Until the next run a firewall may have forgotten them, and said nothing.
             self._http.close()
+        return outcomes
 
     @cached_property
     def _http(self) -> PushServices:

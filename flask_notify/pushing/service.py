@@ -88,7 +88,7 @@ class PushServices:
         return answer or Answer("refused", "it is too large for the push service (413)")
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections that wait to be used again; new ones are made when there is need."""
         self._session.close()
 
     def _post(self, parcel: Parcel, content: bytes) -> Answer | None:
@@ -101,6 +101,9 @@ class PushServices:
             parcel.endpoint, data=body, headers=headers, timeout=self._timeout, allow_redirects=False, stream=True
         ) as response:
             status, retry_after = response.status_code, _seconds(response.headers.get("Retry-After"))
+            if response.headers.get("Content-Length") == "0":
+                # What was read to its end is used again, by the next push; of the others the connection is closed.
+                response.raw.read()
         return None if status == 413 else _judge(status, retry_after)
 
 

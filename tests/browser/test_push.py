@@ -101,9 +101,7 @@ def push(stage: Stage) -> None:
     """Send what is to be pushed, as the scheduler's job does."""
     with stage.site.app.app_context():
         state, notify = stage.site.app.extensions["notify"], stage.site.notify
-        sender = Sender(notify.models, state.settings, notify.message_types, state.vapid)
-        sender.run_once(lambda: False)
-        sender.close()
+        Sender(notify.models, state.settings, notify.message_types, state.vapid).run_once()
 
 
 def deliver(page: Page, content: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import traceback
@@ -13,16 +12,11 @@ from sqlalchemy import event, select
 
 from flask_notify import MessageType
 from flask_notify.messages import fanout
-from tests.apps import ModelSet, Site, make_app
+from tests import processes
+from tests.apps import Site, make_app
 
 BATCH = 4
 SAYING = "many"
-
-# It forks from a process that has nothing but the imports, so that one death costs a few milliseconds.
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["tests.concurrency.movers"])
-# Mapped before the workers are forked, each of which would map them anew.
-ModelSet.take("integer", "legacy").give_back()
 
 
 class Announced(MessageType):
@@ -50,23 +44,22 @@ def emit(site: Site, kind: str, word: str) -> None:
     if kind == "broadcast":
         site.notify.broadcast(word, word)
     else:
-        everybody = select(site.User.id).where(site.User.name != "late")
-        users = site.db.session.scalars(select(site.User).where(site.User.name != "late"))
-        site.notify.send(Announced(word=word), to=everybody if kind == "query" else list(users))
+        who = site.User.name != "late"
+        everybody = select(site.User.id).where(who)
+        to = everybody if kind == "query" else site.db.session.scalars(select(site.User).where(who)).all()
+        site.notify.send(Announced(word=word), to=to)
     site.db.session.commit()
 
 
 def start(task: Task, barrier: Any = None) -> Any:
     """Start a process, and return it with what it will say in the end."""
-    said = context.SimpleQueue()
-    process = context.Process(target=_work, args=(task, barrier, said))
-    process.start()
-    return process, said
+    said = processes.context.SimpleQueue()
+    return processes.start(_work, task, barrier, said), said
 
 
 def finish(process: Any, said: Any) -> bool:
     """Wait for a process; return whether it came to its end, and False if it was killed."""
-    process.join(timeout=120)
+    process.join(timeout=processes.PATIENCE)
     if process.exitcode == -signal.SIGKILL:
         return False
     process.kill()
@@ -84,7 +77,7 @@ def _work(task: Task, barrier: Any, said: Any) -> None:
         if task.dies_at is not None:
             _die_at(site, task.dies_at)
         if barrier is not None:
-            barrier.wait(timeout=60)
+            barrier.wait(timeout=processes.PATIENCE)
         with site.app.app_context():
             if task.kind == "drain":
                 site.notify.drain()

@@ -17,7 +17,8 @@ from flask_notify.leases import SCHEDULER
 from flask_notify.messages import fanout
 from tests.apps import Site
 from tests.concurrency.messages import PATIENT, check_counts
-from tests.concurrency.movers import SAYING, Announced, Task, context, emit, finish, start
+from tests.concurrency.movers import SAYING, Announced, Task, emit, finish, start
+from tests.processes import context
 from tests.servers import Database
 
 PEOPLE = 6  # a whole batch, and a rest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from sqlalchemy import select
 from tests.apps import Site
 from tests.concurrency.clients import Poller
 from tests.concurrency.writers import Orders, write
+from tests.processes import context, start
 from tests.servers import Database
 
 WRITERS = 6
@@ -74,12 +74,9 @@ def check_six_writers(database: Database, build: Callable[..., Site], options: d
 
 def run(orders: list[Orders]) -> Any:
     """Run the writers; yield False while they are at work, then True."""
-    context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(len(orders))
     results = context.Queue()
-    writers = [context.Process(target=write, args=(order, barrier, results)) for order in orders]
-    for writer in writers:
-        writer.start()
+    writers = [start(write, order, barrier, results) for order in orders]
     try:
         while any(writer.is_alive() for writer in writers):
             yield False

@@ -105,13 +105,17 @@ def make_office(url: str, smtp_port: int, directory: Path = Path(), **options: A
         "SQLALCHEMY_ENGINE_OPTIONS": {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {},
         **options,
     }
-    extra = options.pop("attributes", {})
-    attributes = {"email": Column(String(320)), "is_active": Column(Boolean, default=True), **extra}
-    site = make_app(url, attributes=attributes, **options)
+    extra = options.pop("attributes", None)
+    site = make_app(url, attributes={**addressed(), **extra} if extra else addressed, **options)
     for endpoint in ("messages", "message", "preferences", "unsubscribe"):
         if f"notify.{endpoint}" not in site.app.view_functions:
             site.app.add_url_rule(f"/{endpoint}", endpoint=f"notify.{endpoint}", view_func=str)
     return Office(site, directory)
+
+
+def addressed() -> dict[str, Any]:
+    """Return what a user has who gets mail."""
+    return {"email": Column(String(320)), "is_active": Column(Boolean, default=True)}
 
 
 def parsed(content: bytes) -> EmailMessage:

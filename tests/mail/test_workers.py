@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import update
 
 from tests.mail.office import NOON, Office, parsed, told_in
-from tests.mail.workers import STEPS, Orders, Worker
+from tests.mail.workers import STEPS, Orders, work
+from tests.processes import Worker
 from tests.servers import Database
 from tests.servers.smtp import SMTPServer
 
@@ -25,7 +26,7 @@ def start_worker(database: Database, smtp: SMTPServer) -> Iterator[Callable[...,
     with ExitStack() as stack:
 
         def start(now: float, stand_still: str | None = None, **options: Any) -> Worker:
-            worker = Worker(Orders(database.url, smtp.port, now, stand_still, options))
+            worker = Worker(work, Orders(database.url, smtp.port, now, stand_still, options))
             stack.callback(worker.kill)
             return worker
 

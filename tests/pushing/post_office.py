@@ -99,8 +99,6 @@ class PostOffice:
 
     def close(self) -> None:
         """Give back what it holds."""
-        if self._sender is not None:
-            self._sender.close()
         self.site.close()
 
 
@@ -114,9 +112,14 @@ def make_post_office(url: str, services: list[PushService], **options: Any) -> P
         "SQLALCHEMY_ENGINE_OPTIONS": {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {},
         **options,
     }
-    extra = options.pop("attributes", {})
-    site = make_app(url, attributes={"is_active": Column(Boolean, default=True), **extra}, **options)
+    extra = options.pop("attributes", None)
+    site = make_app(url, attributes={**active(), **extra} if extra else active, **options)
     return PostOffice(site, services)
+
+
+def active() -> dict[str, Any]:
+    """Return what a user has who may log in, or may not."""
+    return {"is_active": Column(Boolean, default=True)}
 
 
 def states(rows: Iterable[Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flask_notify.pushing import outbox
+from flask_notify.pushing import lanes, outbox
 from flask_notify.pushing.sender import MOST_ATTEMPTS
 from tests.pushing.post_office import PostOffice, states
 from tests.pushing.types import Renewed, declare
@@ -55,6 +55,21 @@ def test_a_message_is_pushed_to_each_browser_of_its_recipient(office: PostOffice
     assert states(office.pushes(susan)) == ["sent", "sent"]
     assert not office.run()
     assert not office.services[0].complaints
+
+
+@sqlite
+def test_a_run_uses_its_connections_again_and_leaves_none_open(office: PostOffice) -> None:
+    service = office.services[0]
+    susan, browsers = office.add("susan", browsers=20)
+    office.send("Backup finished", susan)
+
+    assert office.run() == {"sent": len(browsers)}
+
+    assert 1 <= service.connections <= lanes.LANES
+    service.wait_for_connections(0)
+    office.send("And again", susan)
+    assert office.run() == {"sent": len(browsers)}
+    service.wait_for_connections(0)
 
 
 def test_a_rollback_pushes_nothing(office: PostOffice) -> None:

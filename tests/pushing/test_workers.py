@@ -10,8 +10,9 @@ from threading import Event
 
 import pytest
 
+from tests.processes import Worker
 from tests.pushing.post_office import PostOffice, states
-from tests.pushing.workers import STEPS, Orders, Worker, orders_of
+from tests.pushing.workers import STEPS, Orders, orders_of, work
 from tests.servers import Database
 
 
@@ -21,7 +22,7 @@ def hire() -> Iterator[Callable[[Orders], Worker]]:
     with ExitStack() as stack:
 
         def one(orders: Orders) -> Worker:
-            worker = Worker(orders)
+            worker = Worker(work, orders)
             stack.callback(worker.kill)
             worker.wait_until_ready()
             return worker

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
 import sys
 import threading
@@ -17,22 +15,20 @@ from typing import Any
 
 import kombu
 import pytest
-from sqlalchemy import event
 
 from flask_notify.brokers import BrokerUnavailable
 from flask_notify.relaying import relayer, waiting
 from flask_notify.relaying.relayer import Relayer
-from tests.apps import Site, make_app
+from tests.apps import Site
 from tests.concurrency.messages import PATIENT, Together
+from tests.processes import start
 from tests.relaying.conftest import SETTINGS, envelopes, said
+from tests.relaying.dying import relay_and_die
 from tests.scheduling.process import Process, flask
 from tests.servers import Database, RabbitMQ, Redis
 
 PATIENCE = 60
 CONSUMER = Path(__file__).parents[2] / "docs" / "code" / "consumer.py"
-
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["tests.relaying.test_brokers"])
 
 
 def settings(url: str) -> dict[str, Any]:
@@ -186,8 +182,7 @@ def test_a_relayer_that_is_killed_after_the_broker_has_confirmed_repeats_with_th
             site.notify.send(f"m{number}", to=site.user(key))
             site.db.session.commit()
 
-    process = context.Process(target=relay_and_die, args=(database.url, own))
-    process.start()
+    process = start(relay_and_die, database.url, own)
     process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL
     assert said(site) == ["m0", "m1", "m2", "m3", "m4"]
@@ -198,19 +193,6 @@ def test_a_relayer_that_is_killed_after_the_broker_has_confirmed_repeats_with_th
     assert consumer.texts[key] == ["m0", "m1", "m2", "m3", "m4"]
     assert consumer.repeated == 5
     assert envelopes(site) == []
-
-
-def relay_and_die(url: str, own: dict[str, Any]) -> None:
-    """Relay, and be killed before what was confirmed is deleted."""
-    site = make_app(url, **own)
-    with site.app.app_context():
-
-        @event.listens_for(site.db.engine, "before_cursor_execute")
-        def die(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            if statement.startswith("DELETE"):
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        list(Relayer.of(site.notify.models, site.app.extensions["notify"].settings).relay())
 
 
 @pytest.mark.slow

@@ -36,11 +36,16 @@ class Rendered(MessageType):
         return f"For {recipient.name}"
 
 
+def addressed() -> dict[str, Any]:
+    """Return what a user has who gets mail."""
+    return {"email": Column(String(64))}
+
+
 def make_site(url: str, **config: Any) -> Site:
     """Return the application on a database; what is more than one recipient is moved by the scheduler."""
     site = make_app(
         url,
-        attributes={"email": Column(String(64))},
+        attributes=addressed,
         NOTIFY_INLINE_RECIPIENTS=1,
         NOTIFY_MAIL_SENDER="news@example.org",
         NOTIFY_OFTEN_DELAY=0,

@@ -92,7 +92,8 @@ class PushService:
     """A service in threads of this process.
 
     Tell it what to do by ``at_push``: functions by a browser's endpoint, or by "*" for all. What was
-    not accepted, and why, is in ``complaints``.
+    not accepted, and why, is in ``complaints``; ``connected`` is how many connections are open,
+    and ``connections`` how many there have been.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -104,9 +105,10 @@ class PushService:
         self.at_push: dict[str, Step] = {}
         self.complaints: list[str] = []
         self.requests = 0
+        self.connected = self.connections = 0
         self._browsers: dict[str, Browser] = {}
         self._ended = threading.Event()
-        self._counting = threading.Lock()
+        self._counting = threading.Condition()
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(_make_certificate(self.certificate))
 
@@ -152,6 +154,18 @@ class PushService:
     def hang(self, _browser: Browser) -> None:
         """Say nothing, until the service is stopped."""
         self._ended.wait(60)
+
+    def note_connected(self, change: int) -> None:
+        """Note that a connection has come, or gone."""
+        with self._counting:
+            self.connected += change
+            self.connections += max(0, change)
+            self._counting.notify_all()
+
+    def wait_for_connections(self, number: int) -> None:
+        """Return when so many are open."""
+        with self._counting:
+            assert self._counting.wait_for(lambda: self.connected == number, 30), self.connected
 
     def take(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str]]:
         """Judge one request, and return the status and headers of the answer."""
@@ -226,6 +240,13 @@ class _Server(ThreadingHTTPServer):
 def _handler(service: PushService) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def handle(self) -> None:
+            service.note_connected(1)
+            try:
+                super().handle()
+            finally:
+                service.note_connected(-1)
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

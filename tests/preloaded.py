@@ -1,0 +1,29 @@
+"""What the processes of the tests need, imported and mapped once, before they are forked from here."""
+
+from __future__ import annotations
+
+import gc
+from importlib.util import find_spec
+
+from sqlalchemy import create_engine
+
+from tests.apps import ModelSet
+from tests.concurrency import movers, writers
+from tests.mail import office
+from tests.mail import workers as mailing
+from tests.pushing import post_office
+from tests.pushing import workers as pushing
+from tests.relaying import dying
+
+WORK = (movers, writers, mailing, pushing, dying)
+DRIVERS = {"sqlite3": "sqlite://", "psycopg": "postgresql+psycopg://", "pymysql": "mariadb+pymysql://"}
+
+for _module, _url in DRIVERS.items():
+    if find_spec(_module) is not None:
+        create_engine(_url)
+for _attributes in (None, office.addressed, post_office.active):
+    ModelSet.take("integer", "legacy", _attributes).give_back()
+# Neither looked at nor copied by the processes, which would otherwise do so at each collection.
+gc.collect()
+gc.freeze()
+gc.set_threshold(20_000, 20, 50)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from flask_notify.pushing import lanes, outbox
 from flask_notify.pushing.sender import MOST_ATTEMPTS
@@ -324,6 +326,35 @@ def test_a_message_that_is_renewed_while_it_is_pushed_is_pushed_again(office: Po
     office.services[0].at_push.clear()
     assert office.run() == {"sent": 1}
     assert browser.titles == ["old", "new"]
+    assert states(office.pushes()) == ["sent"]
+
+
+def test_a_message_that_is_renewed_just_before_its_push_is_written_is_pushed_once(office: PostOffice) -> None:
+    declare(office)
+    susan, (browser,) = office.add("susan")
+    target = office.site.add_user("the target")
+
+    def tell(text: str) -> None:
+        with office.site.app.app_context():
+            about = office.site.user(target)
+            office.site.notify.send(Renewed(text=text, target=about), to=office.site.user(susan))
+            office.site.db.session.commit()
+
+    tell("old")
+    texts = ["new"]
+    with office.site.app.app_context():
+        engine = office.site.db.engine
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def renew(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if texts and statement.startswith("SELECT") and "FROM notify_message " in statement.replace("\n", " "):
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(tell, texts.pop()).result(60)
+
+    assert office.run() == {"sent": 1}
+
+    assert texts == []
+    assert browser.titles == ["new"]
     assert states(office.pushes()) == ["sent"]
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import create_engine
 
 from tests.apps import ModelSet
 from tests.concurrency import movers, writers
+from tests.hints import served
 from tests.mail import office
 from tests.mail import workers as mailing
 from tests.pushing import post_office
@@ -17,16 +18,19 @@ from tests.pushing import workers as pushing
 from tests.relaying import dying
 from tests.scheduling import application
 
-WORK = (movers, writers, mailing, pushing, dying, application)
+WORK = (movers, writers, mailing, pushing, dying, application, served)
 DRIVERS = {"sqlite3": "sqlite://", "psycopg": "postgresql+psycopg://", "pymysql": "mariadb+pymysql://"}
 
-# What `flask` and `gunicorn` import when they begin, and an application at its first request.
+# What `flask` and `gunicorn` import when they begin, and an application when it meets its broker.
 COMMANDS = (
     "flask.cli",
     "flask_notify.cli",
     "apscheduler.schedulers.background",
     "gunicorn.app.wsgiapp",
     "gunicorn.workers.sync",
+    "kombu.messaging",
+    "amqp",
+    "redis",
 )
 
 for _name in COMMANDS:

@@ -114,7 +114,10 @@ def serve_two(build: Callable[..., Site], database: Database) -> Iterator[Callab
             command = (sys.executable, "-m", "gunicorn", "--no-control-socket", "--workers=2", *options)
             settings = {**SITE, "NOTIFY_BROKER_URL": broker, **({"WARM": key} if warm else {})}
             process = Process(
-                [*command, f"--bind=127.0.0.1:{port}", "tests.hints.served:create_app()"], database.url, settings
+                [*command, f"--bind=127.0.0.1:{port}", "tests.hints.served:create_app()"],
+                database.url,
+                settings,
+                forked=True,
             )
             stack.callback(process.end)
             process.wait_for("Booting worker", 2)

@@ -186,7 +186,7 @@ class ModelSet:
         if self._look() == self._as_made:
             self._free[self._kind].append(self)
 
-    def tables(self) -> tuple[str, str] | None:
+    def tables(self) -> tuple[object, ...] | None:
         """Return what stands for the tables of the set, or None if they are not as they were made."""
         return self._kind if self._kind and self._tables() == self._as_made["tables"] else None
 

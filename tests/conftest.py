@@ -299,8 +299,8 @@ def serve() -> Iterator[Callable[[Flask], LiveServer]]:
 
         def serve_one(app: Flask) -> LiveServer:
             server = LiveServer(app)
+            stack.callback(server.close)
             server.start()
-            stack.callback(server.stop)
             return server
 
         yield serve_one
@@ -330,7 +330,10 @@ def _chromium() -> str:
 
 def _playwright() -> Any:
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ImportError:
         raise Unavailable("Playwright", "pip install playwright") from None
+    # A page waits for its server, and both for the machine. What a page with a doorbell asks for of itself comes
+    # after 45 seconds, so that what is expected to come sooner has not come by that.
+    expect.set_options(timeout=30_000)
     return sync_playwright

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,16 +63,26 @@ def bob(app: Flask) -> Visitor:
     return Visitor(app, "bob").register()
 
 
-@pytest.fixture
-def run_demo(tmp_path: Path) -> Iterator[Callable[[], Demo]]:
-    """Start demos on the same folder; those still running are stopped."""
-    demos: list[Demo] = []
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let one process have all tests that look at the same demo: another would start it again."""
+    for name in ("demo", "announcing_demo", "runs"):
+        if name in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(name))
 
-    def run() -> Demo:
-        demos.append(Demo(tmp_path))
-        return demos[-1]
 
-    yield run
-    for demo in demos:
-        if demo.process.poll() is None:
-            demo.stop()
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that began with nothing, to look at.
+
+    The guides are left as they are, but for what no other test asks about. Who acts is somebody
+    else, whom no other test asks about either.
+    """
+    with closing(Demo(tmp_path_factory.mktemp("demo"))) as demo:
+        yield demo
+
+
+@pytest.fixture(scope="module")
+def announcing_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Another one, where everybody is told something."""
+    with closing(Demo(tmp_path_factory.mktemp("announcing"))) as demo:
+        yield demo

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "flask", "--app", "examples.microblog", "demo"]
 
 #: Seconds within which something happens that another process does.
-PATIENCE = 30
+PATIENCE = 60
 
 _T = TypeVar("_T")
 
@@ -31,6 +31,7 @@ class Demo:
     """A running demo."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.process = subprocess.Popen(
             COMMAND, cwd=ROOT, env=environment(folder, port="0"), stdout=subprocess.PIPE, text=True
         )
@@ -43,6 +44,11 @@ class Demo:
         found = re.search(r"http://\S+", self.greeting)
         assert found, self.greeting
         self.url = found[0]
+
+    def close(self) -> None:
+        """Stop it, where it still runs."""
+        if self.process.poll() is None:
+            self.stop()
 
     def stop(self) -> int:
         """Press Ctrl+C; return how the process ended."""
@@ -74,8 +80,8 @@ class Guest:
             return str(answer.read().decode())
 
     def log_in(self, username: str) -> Guest:
-        """Come in as one of the community."""
-        self.send("/login", username=username, password=PASSWORD)
+        """Come in as one of the community, to a page that leaves what is new in the feed new."""
+        self.send("/login?next=/explore", username=username, password=PASSWORD)
         return self
 
     def see_all(self) -> None:
@@ -86,7 +92,10 @@ class Guest:
 
     @contextmanager
     def listen(self) -> Iterator[Iterator[str]]:
-        """Listen as an open page does; yields the names of the events that come."""
+        """Listen as an open page does; yields the names of the events that come.
+
+        Whether news are heard may be told at any time (``away``, and ``hello`` again): see :func:`wait_for`.
+        """
         found = re.search('data-notify-stream="([^"]+)"', self.open("/explore"))
         assert found
         poll = Request(self.url + "notifications", headers={"X-Notify-Stream": "1"})
@@ -113,6 +122,16 @@ def environment(folder: Path, port: str) -> dict[str, str]:
     """Return what the demo finds in its environment; its mails do not wait for long."""
     own = {"PORT": port, "MICROBLOG_INSTANCE_PATH": str(folder), "MICROBLOG_NOTIFY_OFTEN_DELAY": "1"}
     return {**os.environ, **own}
+
+
+def wait_for(event: str, events: Iterator[str]) -> None:
+    """Read on until that event; fail where the stream ends before it."""
+    before = []
+    for name in events:
+        if name == event:
+            return
+        before.append(name)
+    raise AssertionError(f"The stream ended without {event!r}, after {before}")
 
 
 def processes_of(folder: Path) -> list[int]:

@@ -10,7 +10,7 @@ from flask import Flask
 from playwright.sync_api import expect
 
 from tests.browser.desktops import ask, look_away, wait_for_titles
-from tests.example.test_in_browser import log_in
+from tests.example.test_in_browser import be_patient, log_in
 from tests.example.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Flask:
     """The application; its pages ask often, so that nobody has to wait."""
-    return make_app(NOTIFY_POLL_INTERVAL=0.1)
+    return make_app(NOTIFY_POLL_INTERVAL=0.25)
 
 
 @pytest.fixture
@@ -37,8 +37,7 @@ def page(app: Flask, bob: Visitor, browser: Browser, serve: Callable[[Flask], Li
     """A page of alice's, whose browser permits notifications."""
     assert bob
     with browser.new_context(base_url=serve(app).url, permissions=["notifications"]) as context:
-        page = context.new_page()
-        page.set_default_timeout(10_000)
+        page = be_patient(context.new_page())
         log_in(page, "alice")
         yield page
 

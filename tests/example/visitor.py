@@ -31,6 +31,13 @@ class Visitor:
         assert response.status_code == status, response.text
         return response
 
+    @property
+    def session(self) -> str:
+        """The value of the session's cookie."""
+        cookie = self.client.get_cookie("session")
+        assert cookie
+        return cookie.value
+
     def write_to(self, username: str, text: str) -> TestResponse:
         """Write a private message."""
         return self.send(f"/send_message/{username}", body=text)

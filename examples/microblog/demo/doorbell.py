@@ -36,12 +36,16 @@ def settings(listening: socket.socket, port: int) -> dict[str, Any]:
 def doorbell(listening: socket.socket) -> Iterator[int]:
     """Ring the pages meanwhile; yields the number of the file by which another process tells its hints."""
     theirs, tells = os.pipe()
-    ended = threading.Event()
+    told, ended = threading.Event(), threading.Event()
     with beside.run("notify", "stream", "--fd", str(listening.fileno()), handed=[listening.fileno()]) as process:
-        teller = threading.Thread(target=hints.tell, args=(process.stdin, ended.is_set), daemon=True)
+        teller = threading.Thread(
+            target=hints.tell, args=(process.stdin, ended.is_set), kwargs={"ready": told.set}, daemon=True
+        )
         teller.start()
         threading.Thread(target=hints.hear, args=(os.fdopen(theirs, "rb"),), daemon=True).start()
         try:
+            # Else what the first visitor does might not ring.
+            told.wait()
             yield tells
         finally:
             ended.set()

@@ -21,8 +21,13 @@ def hear(lines: IO[bytes]) -> None:
         broker.publish(line.rstrip(b"\n"))
 
 
-def tell(lines: IO[bytes], stop: Callable[[], bool] = lambda: False) -> None:
-    """Tell another process what is told in this one, until it ends."""
+def tell(
+    lines: IO[bytes], stop: Callable[[], bool] = lambda: False, *, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Tell another process what is told in this one, until it ends.
+
+    :param ready: called once nothing is missed any more.
+    """
 
     def write(hint: bytes) -> None:
         # It is JSON text, and has no line breaks.
@@ -30,4 +35,4 @@ def tell(lines: IO[bytes], stop: Callable[[], bool] = lambda: False) -> None:
         lines.flush()
 
     with suppress(BrokenPipeError):
-        connect(BROKER_URL).listen(write, stop, ready=lambda: None)
+        connect(BROKER_URL).listen(write, stop, ready)

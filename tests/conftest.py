@@ -61,6 +61,8 @@ def pytest_configure() -> None:
     """Let a terminated run end as an interrupted one does: with its servers stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _keep_files_in_memory()
+    # A process of the tests would compile all modules anew, where those before it may not write them down.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # A machine that does other things is slow now and then; no test tells how long an example takes.
     settings.register_profile("untimed", settings(), deadline=None)
     settings.load_profile("untimed")

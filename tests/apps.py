@@ -15,9 +15,11 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, Integer, String, Uuid
 from sqlalchemy.event import registry as event_registry
 from sqlalchemy.orm import DeclarativeBase, DeclarativeBaseNoMeta
+from werkzeug.routing import Rule
 
 from flask_notify import Notify, RecipientMixin
 from flask_notify.recipient import find_models
+from tests.tables import create_tables
 
 KEYS: dict[str, Callable[[], dict[str, Any]]] = {
     "integer": lambda: {"type_": Integer()},
@@ -43,8 +45,10 @@ class Site:
 
     def create_tables(self) -> None:
         """Create all tables."""
+        # Options of the engine may change the statements.
+        usual = self.models is not None and not self.app.config["SQLALCHEMY_ENGINE_OPTIONS"]
         with self.app.app_context():
-            self.db.create_all()
+            create_tables(self.db, self.models.tables() if usual and self.models else None)
 
     def add_user(self, name: str | None = None, **values: Any) -> Any:
         """Store a user and return their key."""
@@ -105,7 +109,7 @@ def make_app(
     the user model, or the function that makes them, which is quicker: its models are used again.
     ``config`` is the application's configuration. Without ``login`` there is no Flask-Login.
     """
-    app = Flask("tests.apps")
+    app = _Application("tests.apps")
     app.config.update(
         SECRET_KEY="for the tests only",
         SQLALCHEMY_DATABASE_URI=url,
@@ -120,6 +124,25 @@ def make_app(
         add_login(app, models.db, models.User)
     notify.init_app(app)
     return Site(app, models.db, notify, models.User, models)
+
+
+class _Rule(Rule):
+    """A rule that shares what it compiles with those that are written alike.
+
+    Each application has all of the extension's rules, and to compile them is most of what it costs.
+    """
+
+    _builders: ClassVar[dict[object, Callable[..., tuple[str, str]]]] = {}
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        alike = (self.rule, tuple(self._trace), repr(self.defaults), append_unknown)
+        if alike not in self._builders:
+            self._builders[alike] = super()._compile_builder(append_unknown)
+        return self._builders[alike]
+
+
+class _Application(Flask):
+    url_rule_class = _Rule
 
 
 class ModelSet:
@@ -163,6 +186,17 @@ class ModelSet:
         if self._look() == self._as_made:
             self._free[self._kind].append(self)
 
+    def tables(self) -> tuple[object, ...] | None:
+        """Return what stands for the tables of the set, or None if they are not as they were made."""
+        return self._kind if self._kind and self._tables() == self._as_made["tables"] else None
+
+    def _tables(self) -> set[tuple[object, ...]]:
+        return {
+            (bind, table.name, *(part.name for parts in (table.columns, table.indexes) for part in parts))
+            for bind, metadata in self.db.metadatas.items()
+            for table in metadata.tables.values()
+        }
+
     def _look(self) -> dict[str, object]:
         mapped = [mapper.class_ for mapper in self._registry.mappers]
         session = self.db.session
@@ -170,12 +204,7 @@ class ModelSet:
         heard = {id(target) for target in (session, factory, factory.class_, *self._registry.mappers, *mapped)}
         return {
             "db": _attributes(self.db),
-            "tables": {
-                (bind, table.name, column.name)
-                for bind, metadata in self.db.metadatas.items()
-                for table in metadata.tables.values()
-                for column in table.columns
-            },
+            "tables": self._tables(),
             "info": {name: id(value) for name, value in self.db.metadata.info.items()},
             "built": _attributes(self._built),
             "classes": {id(model): _attributes(model) for model in mapped},

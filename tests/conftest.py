@@ -117,7 +117,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     unwanted = [item for item in items if _kind(item) not in [None, *databases] or (fast and _is_slow(item))]
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
-        items[:] = [item for item in items if item not in unwanted]
+        left_out = set(unwanted)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_collection_finish() -> None:
@@ -296,8 +297,8 @@ def serve() -> Iterator[Callable[[Flask], LiveServer]]:
 
         def serve_one(app: Flask) -> LiveServer:
             server = LiveServer(app)
+            stack.callback(server.close)
             server.start()
-            stack.callback(server.stop)
             return server
 
         yield serve_one
@@ -327,7 +328,10 @@ def _chromium() -> str:
 
 def _playwright() -> Any:
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ImportError:
         raise Unavailable("Playwright", "pip install playwright") from None
+    # A page waits for its server, and both for the machine. What a page with a doorbell asks for of itself comes
+    # after 45 seconds, so that what is expected to come sooner has not come by that.
+    expect.set_options(timeout=30_000)
     return sync_playwright

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
-
-from tests.servers import free_port
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -29,13 +28,18 @@ class Request(NamedTuple):
 class LiveServer:
     """Serve an application at ``url``; it can be stopped, and started again on the same port.
 
+    The port is its own until :meth:`close`: nobody else gets it while the server is stopped.
     ``requests`` holds every answered request; ``answered`` is notified of each, and
     :meth:`wait_for` waits for a number of polls.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
         self.app = app
-        self.port = free_port()
+        self._place = socket.socket()
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Bound, but never listening: that alone refuses clients, and lets the server bind the same port.
+        self._place.bind(("127.0.0.1", 0))
+        self.port: int = self._place.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.requests: list[Request] = []
         self.answered = threading.Condition()
@@ -59,6 +63,11 @@ class LiveServer:
         self._server.server_close()
         self._server = self._thread = None
 
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        self._place.close()
+
     def restart(self) -> None:
         """Stop, and start on the same port."""
         self.stop()
@@ -68,7 +77,7 @@ class LiveServer:
         """Return the answered requests for notifications, in order."""
         return [request for request in self.requests if request.path.endswith("/notifications")]
 
-    def wait_for(self, polls: int, timeout: float = 10) -> None:
+    def wait_for(self, polls: int, timeout: float = 30) -> None:
         """Wait until so many polls in all have been answered."""
         with self.answered:
             assert self.answered.wait_for(lambda: len(self.polls()) >= polls, timeout), self.requests
@@ -97,6 +106,8 @@ class LiveServer:
 
 
 class _QuietHandler(WSGIRequestHandler):
+    _headers_buffer: list[bytes]
+
     def log(
         self,
         type: str,  # noqa: A002 - the overridden method's name
@@ -104,3 +115,9 @@ class _QuietHandler(WSGIRequestHandler):
         *args: Any,
     ) -> None:
         """Keep the access log out of the tests' output."""
+
+    def send_header(self, keyword: str, value: str) -> None:
+        """Let an application's own Date take the place of the server's."""
+        if keyword == "Date":
+            self._headers_buffer = [line for line in self._headers_buffer if not line.startswith(b"Date:")]
+        super().send_header(keyword, value)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Integer, event
+from sqlalchemy import Column, Integer, event, inspect, text
 
-from tests.apps import ModelSet, Site
+from tests import tables
+from tests.apps import ModelSet, Site, make_app
+from tests.schema import describe
+from tests.servers import Database, Databases
 
 Build = Callable[..., Site]
 pytestmark = pytest.mark.databases("sqlite")
@@ -140,3 +145,44 @@ def test_models_that_a_test_has_changed_do_not_go_on(build: Build, change: Calla
 
     assert second.db is not first.db
     assert second.User is not first.User
+
+
+@pytest.mark.databases("sqlite", "postgresql", "mariadb")
+def test_recorded_statements_make_the_tables_that_create_all_makes(
+    databases: Databases, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_recorded", {})
+    with closing(make_app(database.url)) as heard:
+        made = _described(heard)
+    (tmp_path / "other").mkdir()
+    with databases.fresh(database.name, tmp_path / "other") as other, closing(make_app(other.url)) as repeated:
+        assert len(tables._recorded) == 1
+        assert _described(repeated) == made
+
+
+def test_tables_that_are_there_already_stay_as_they_are(build: Build) -> None:
+    first = build()
+    ann = first.add_user("ann")
+
+    second = build()
+
+    with second.app.app_context():
+        assert second.user(ann).name == "ann"
+
+
+def test_a_table_that_is_missing_is_made(build: Build) -> None:
+    first = build()
+    with first.app.app_context():
+        first.db.session.execute(text("DROP TABLE notify_watch"))
+        first.db.session.commit()
+
+    first.create_tables()
+
+    with first.app.app_context():
+        assert inspect(first.db.engine).has_table("notify_watch")
+
+
+def _described(site: Site) -> dict[str, Any]:
+    site.create_tables()
+    with site.app.app_context():
+        return describe(site.db.engine)

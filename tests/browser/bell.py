@@ -60,7 +60,7 @@ class Bell:
         for line in list(self.lines):
             line.events.put(None)
 
-    def wait(self, condition: Callable[[Bell], bool], timeout: float = 20) -> None:
+    def wait(self, condition: Callable[[Bell], bool], timeout: float = 30) -> None:
         """Wait until something holds of the streams."""
         with self._changed:
             assert self._changed.wait_for(lambda: condition(self), timeout), (self.lines, self.opened)
@@ -140,7 +140,7 @@ class Proxy:
         """Answer a request."""
         if environ["PATH_INFO"] != PATH:
             return self._application(environ, start_response)
-        connection = HTTPConnection("127.0.0.1", self.ports[self._turn % len(self.ports)], timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.ports[self._turn % len(self.ports)], timeout=60)
         self._turn += 1
         try:
             connection.request("GET", f"{PATH}?{environ['QUERY_STRING']}", headers={"Host": environ["HTTP_HOST"]})

@@ -13,7 +13,7 @@ import pytest
 
 from tests.apps import Site
 from tests.browser.stage import MODULES, Front, add_pages
-from tests.conftest import _chromium, missing
+from tests.conftest import CHROMIUM_ARGUMENTS, _chromium, missing
 from tests.servers import Unavailable
 
 if TYPE_CHECKING:
@@ -23,11 +23,54 @@ if TYPE_CHECKING:
 
     from tests.live import LiveServer
 
+#: Seconds; no test tells how quick the machine is.
+PATIENCE = 30
+
 # Headless pages are never really hidden, so the tests say it for them.
 HIDE = """hidden => {
   Object.defineProperty(document, "visibilityState", {configurable: true, get: () => hidden ? "hidden" : "visible"});
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
+
+# Keeps what a page has asked for and not heard yet in ``pending``: polls that have no answer, and streams that neither
+# have begun to speak nor have failed.
+FOLLOW = """
+window.pending = 0;
+const ask = window.fetch;
+window.fetch = (url, ...rest) => {
+  const asked = ask.call(window, url, ...rest);
+  if (!String(url).includes("since=")) return asked;
+  const done = () => { pending -= 1; };
+  pending += 1;
+  return asked.then(
+    (answer) => {
+      const read = answer.json;
+      answer.json = () => read.call(answer).finally(done);
+      return answer;
+    },
+    (reason) => {
+      done();
+      throw reason;
+    },
+  );
+};
+window.EventSource = class extends EventSource {
+  constructor(...rest) {
+    super(...rest);
+    let waiting = true;
+    this.done = () => {
+      pending -= Number(waiting);
+      waiting = false;
+    };
+    pending += 1;
+    for (const name of ["hello", "away", "error"]) this.addEventListener(name, this.done);
+  }
+  close() {
+    this.done();
+    super.close();
+  }
+};
+"""
 
 
 @dataclass
@@ -41,11 +84,15 @@ class Visitor:
     expected: list[str] = field(default_factory=list)
 
     def open(self, path: str = "/") -> Page:
-        """Open a tab, whose tests wait no longer than they should."""
+        """Open a tab."""
         page = self.context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.goto(self.url + path)
         return page
+
+    def follow(self) -> None:
+        """Let the pages that are opened from now on know what they wait for: see :func:`wait_for_answers`."""
+        self.context.add_init_script(FOLLOW)
 
     def log_in(self, key: Any) -> None:
         """Log in as that user."""
@@ -134,11 +181,13 @@ def visitor(stage: Stage) -> Visitor:
     return stage.visit()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def caching_browser(browser: Browser) -> Iterator[Browser]:
     """A browser with its back-forward cache, which Playwright switches off otherwise."""
     with browser.browser_type.launch(
-        executable_path=_chromium(), ignore_default_args=["--disable-back-forward-cache"]
+        executable_path=_chromium(),
+        args=CHROMIUM_ARGUMENTS,
+        ignore_default_args=["--disable-back-forward-cache"],
     ) as own:
         yield own
 
@@ -166,9 +215,17 @@ def show(page: Page) -> None:
     page.evaluate(HIDE, False)
 
 
+def wait_for_answers(page: Page) -> None:
+    """Wait until a page has heard the answers to all that it has asked for. (It is one of :meth:`Visitor.follow`.)
+
+    One whose poll is under way does not poll, whatever happens to it: it might hear of nothing then.
+    """
+    wait_until(page, "pending === 0")
+
+
 def wait_until(page: Page, condition: str) -> None:
     """Wait until a JavaScript expression holds. (Playwright's own wait evaluates a string, which the CSP forbids.)"""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while not page.evaluate(f"async () => Boolean(await ({condition}))"):
         assert time.monotonic() < deadline, condition
         page.wait_for_timeout(20)
@@ -176,7 +233,7 @@ def wait_until(page: Page, condition: str) -> None:
 
 def wait_for_complaint(page: Page, visitor: Visitor, text: str) -> None:
     """Wait until the console of a page has a line with that text."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while not any(text in line for line in visitor.complaints):
         assert time.monotonic() < deadline, text
         page.wait_for_timeout(20)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import render_template
 
-from .conftest import Stage, Visitor, wait_until
+from .conftest import PATIENCE, Stage, Visitor, wait_until
 from .inboxes import set_inbox
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def shown(page: Page) -> list[dict[str, Any]]:
 
 def wait_for_titles(page: Page, *titles: str) -> list[dict[str, Any]]:
     """Wait until these notifications are shown, and no others, and return them."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while sorted(note["title"] for note in shown(page)) != sorted(titles):
         assert time.monotonic() < deadline, (shown(page), page.evaluate(STATE))
         page.wait_for_timeout(20)

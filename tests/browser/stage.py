@@ -81,13 +81,13 @@ class Front:
         with self.changed:
             self.polls.clear()
 
-    def wait_for(self, count: int, timeout: float = 20) -> list[Poll]:
+    def wait_for(self, count: int, timeout: float = 30) -> list[Poll]:
         """Wait until so many polls were answered since the last :meth:`forget`, and return them."""
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.polls) >= count, timeout), self.polls
             return list(self.polls)
 
-    def wait_for_tab(self, tab: str, count: int, timeout: float = 20) -> None:
+    def wait_for_tab(self, tab: str, count: int, timeout: float = 30) -> None:
         """Wait until so many polls of a tab were answered since the last :meth:`forget`."""
         with self.changed:
             enough = self.changed.wait_for(lambda: [poll.tab for poll in self.polls].count(tab) >= count, timeout)
@@ -96,12 +96,12 @@ class Front:
     def wait_until_asked(self) -> None:
         """Wait until a poll has come that has no answer yet."""
         with self.changed:
-            assert self.changed.wait_for(lambda: self._underway > 0, 20), self.polls
+            assert self.changed.wait_for(lambda: self._underway > 0, 30), self.polls
 
     def wait_until_answered(self) -> None:
         """Wait until all polls that have come have their answers."""
         with self.changed:
-            assert self.changed.wait_for(lambda: self._underway == 0, 20), self.polls
+            assert self.changed.wait_for(lambda: self._underway == 0, 30), self.polls
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
@@ -110,7 +110,7 @@ class Front:
         with self.changed:
             self._underway += 1
             self.changed.notify_all()
-        self.open.wait(20)
+        self.open.wait(30)
         seen: list[int] = []
 
         def watched(line: str, headers: list[tuple[str, str]], *rest: Any) -> Any:

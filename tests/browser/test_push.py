@@ -17,7 +17,7 @@ from tests.pushing.post_office import PRIVATE, PUBLIC
 from tests.servers.push import Browser as Subscriber
 from tests.servers.push import PushService, push_services
 
-from .conftest import Stage, Visitor, wait_until
+from .conftest import PATIENCE, Stage, Visitor, wait_until
 from .desktops import click, look_away, set_desk, shown, switch_on, visit, wait_for_titles
 from .inboxes import badge, left, tell
 from .test_accessibility import violations
@@ -252,7 +252,7 @@ def change_address(page: Page, fresh: Subscriber) -> None:
 
 def wait_for_address(stage: Stage, page: Page, fresh: Subscriber) -> None:
     """Wait until the server knows where to push."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while fresh.endpoint not in [endpoint for _, endpoint in subscribed(stage)]:
         assert time.monotonic() < deadline
         page.wait_for_timeout(20)

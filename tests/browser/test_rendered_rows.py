@@ -61,7 +61,7 @@ def visit(salon: Salon, browser: Browser, url: str, **options: Any) -> Page:
     context = browser.new_context(**options)
     assert context.request.post(f"{url}/login/{key}").status == 204
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(30_000)
     page.goto(f"{url}/salon")
     return page
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import Stage, Visitor, hide, show, wait_until
+from .conftest import Stage, Visitor, hide, show, wait_for_answers, wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -46,6 +46,11 @@ def open_tabs(stage: Stage, visitor: Visitor, names: str = "abc") -> list[Page]:
         # Each polls for itself at first; a second poll comes from the leader only.
         stage.front.wait_for_tab(name, 2 if name == names[0] else 1)
     return pages
+
+
+def wait_until_over(page: Page) -> None:
+    """Wait until no page polls any more: each that does holds a place in a queue."""
+    wait_until(page, "navigator.locks.query().then(({held, pending}) => held.length + pending.length === 0)")
 
 
 def test_three_tabs_make_one_request_per_interval_and_show_the_same(set_stage: Callable[..., Stage]) -> None:
@@ -100,8 +105,9 @@ def test_a_tab_opened_late_shows_everything(stage: Stage, visitor: Visitor) -> N
 def test_a_tab_that_becomes_visible_polls_at_once(set_stage: Callable[..., Stage]) -> None:
     stage = set_stage(NOTIFY_POLL_INTERVAL=3600)
     visitor = stage.visit()
+    visitor.follow()
     page = visitor.open()
-    stage.front.wait_for(1)
+    wait_for_answers(page)
     hide(page)
     stage.emit(visitor, "follows", 7)
 
@@ -115,9 +121,10 @@ def test_with_all_tabs_hidden_one_polls_once_a_minute(stage: Stage, visitor: Vis
     clock = visitor.context.clock
     clock.install()
     clock.pause_at(datetime.now(timezone.utc) + timedelta(minutes=1))
+    visitor.follow()
     pages = [visitor.open(f"/?tab={name}") for name in "abc"]
     for page in pages:
-        page.wait_for_load_state("networkidle")
+        wait_for_answers(page)
         hide(page)
     wait_until(pages[0], "navigator.locks.query().then(({held, pending}) => held.length + 10 * pending.length === 21)")
     stage.emit(visitor, "follows", 7)
@@ -172,7 +179,9 @@ def test_where_tabs_cannot_talk_each_polls_for_itself(stage: Stage, visitor: Vis
     stage.emit(visitor, "follows", 7)
 
     assert_all_show([first, second], "7")
-    assert tabs_of(next_polls(stage, 8)) == {"a", "b"}
+    stage.front.forget()
+    for tab in "ab":
+        stage.front.wait_for_tab(tab, 3)
 
 
 def test_all_tabs_follow_a_database_that_was_restored(stage: Stage, visitor: Visitor) -> None:
@@ -226,15 +235,16 @@ def test_another_users_values_never_reach_a_page(stage: Stage, visitor: Visitor)
 
     visitor.log_in(david)
     stage.site.emit(david, "follows", 55)
+    wait_until_over(page)
     his = visitor.open("/?tab=b")
     stage.site.emit(david, "follows", 56)
 
     assert_all_show([his], "56")
-    next_polls(stage, 1)
     assert tabs_of(next_polls(stage, 4)) == {"b"}
     assert_all_show([page], "2")
+    stage.front.forget()
     show(page)  # it asks once more, hears that it is still somebody else, and stops
-    next_polls(stage, 4)
+    stage.front.wait_for_tab("a", 1)
     assert tabs_of(next_polls(stage, 4)) == {"b"}
     assert_all_show([page], "2")
 
@@ -243,9 +253,11 @@ def test_a_page_goes_on_when_its_own_user_is_back(stage: Stage, visitor: Visitor
     page = visitor.open("/?tab=a")
     stage.front.wait_for(2)
     visitor.log_in(stage.site.add_user())
+    wait_until_over(page)
     other = visitor.open("/?tab=b")
-    stage.front.wait_for(4)
+    stage.front.wait_for_tab("b", 2)
     other.close()
+    stage.front.wait_until_answered()
 
     visitor.log_in(visitor.key)
     stage.emit(visitor, "follows", 7)

@@ -34,7 +34,10 @@ class PostgreSQL(Server):
 
     def create(self, database: str) -> None:
         """Create an empty database."""
-        self._execute(f'CREATE DATABASE "{database}"')
+        with self._connection() as connection:
+            # Else the copy goes through the write-ahead log, page by page. Older ones know no other way than this.
+            way = "STRATEGY FILE_COPY" if connection.info.server_version >= 15_00_00 else ""
+            connection.execute(f'CREATE DATABASE "{database}" {way}')
 
     def drop(self, database: str) -> None:
         """Drop a database together with the connections to it."""
@@ -82,15 +85,18 @@ class PostgreSQL(Server):
         return True
 
     def _execute(self, statement: str) -> None:
-        with _driver().connect(
+        with self._connection() as connection:
+            connection.execute(statement)
+
+    def _connection(self) -> Any:
+        return _driver().connect(
             host="127.0.0.1",
             port=self.port,
             user="notify",
             dbname="postgres",
             autocommit=True,
             connect_timeout=5,
-        ) as connection:
-            connection.execute(statement)
+        )
 
 
 def _binaries() -> Path:

@@ -340,7 +340,7 @@ def test_a_test_shows_although_somebody_looks(stage: Stage) -> None:
 
 def test_axe_finds_nothing(stage: Stage, module_file: Callable[[str], Path]) -> None:
     axe = module_file("axe-core/axe.min.js")
-    visitor = visit(stage, viewport={"width": 320, "height": 640})
+    visitor = visit(stage, viewport={"width": 320, "height": 640}, reduced_motion="reduce")
     page = visitor.open("/desk")
     expect(ask(page)).to_be_visible()
     assert violations_in_any_light(page, axe) == []

@@ -16,10 +16,7 @@ from examples.microblog import create_app
 from examples.microblog.extensions import db
 from tests.browser.conftest import module_file  # noqa: F401  # a fixture
 from tests.example.running import Demo
-from tests.example.templates import CompiledOnce
 from tests.example.visitor import Visitor
-
-COMPILED = CompiledOnce()
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +34,6 @@ def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
     def make(**config: Any) -> Flask:
         app = create_app(config)
-        app.jinja_env.bytecode_cache = COMPILED
         apps.append(app)
         with app.app_context():
             db.create_all()
@@ -72,6 +68,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     for name in ("demo", "announcing_demo", "runs"):
         if name in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group(name))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Let groups hold with pytest 9.2, which does not read what xdist 3.8 writes (pytest-xdist, issue 1386)."""
+    yield
+    for item in items:
+        grouped = vars(item).get("_nodeid")
+        if grouped and grouped != item.nodeid and item.path.is_relative_to(Path(__file__).parent):
+            item._id = type(item._id).parse(grouped)
 
 
 @pytest.fixture(scope="module")

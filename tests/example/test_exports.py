@@ -37,7 +37,7 @@ def finish(task_id: str) -> None:
     """Wait until the thread of a task is over."""
     for thread in threading.enumerate():
         if thread.name == f"task-{task_id}":
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
 
 

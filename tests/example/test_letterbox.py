@@ -45,7 +45,7 @@ def test_what_is_sent_lies_in_the_letterboxes_of_its_recipients_as_it_was_sent(t
     mail = letter("Hello", html=None)
     mail.set_content("One line\n.and one that begins with a stop\n")
 
-    with catch_mail("127.0.0.1", tmp_path) as port, smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+    with catch_mail("127.0.0.1", tmp_path) as port, smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
         client.sendmail(
             "hello@microblog.example", ["a@example.org", "b@example.org"], mail.as_bytes(policy=policy.SMTP)
         )
@@ -62,7 +62,7 @@ def test_the_catcher_is_gone_when_it_is_left(tmp_path: Path) -> None:
         pass
 
     with pytest.raises(ConnectionRefusedError):
-        smtplib.SMTP("127.0.0.1", port, timeout=10)
+        smtplib.SMTP("127.0.0.1", port, timeout=60)
 
 
 def test_a_site_that_catches_no_mail_has_no_letterbox(make_app: Callable[..., Flask]) -> None:

@@ -10,7 +10,7 @@ from flask import Flask
 from playwright.sync_api import expect
 
 from tests.browser.pictures import SIZE, take_picture
-from tests.example.test_in_browser import log_in
+from tests.example.test_in_browser import be_patient, log_in
 from tests.example.visitor import Visitor
 from tests.live import LiveServer
 
@@ -39,7 +39,7 @@ def page(app: Flask, thread: str, browser: Browser, serve: Callable[[Flask], Liv
     """A page of wren's."""
     assert thread
     with browser.new_context(base_url=serve(app).url, permissions=["notifications"], **SIZE) as context:
-        page = context.new_page()
+        page = be_patient(context.new_page())
         log_in(page, "wren")
         yield page
 

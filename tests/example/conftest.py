@@ -70,16 +70,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.add_marker(pytest.mark.xdist_group(name))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Let groups hold with pytest 9.2, which does not read what xdist 3.8 writes (pytest-xdist, issue 1386)."""
-    yield
-    for item in items:
-        grouped = vars(item).get("_nodeid")
-        if grouped and grouped != item.nodeid and item.path.is_relative_to(Path(__file__).parent):
-            item._id = type(item._id).parse(grouped)
-
-
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo that began with nothing, to look at.

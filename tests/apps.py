@@ -115,7 +115,7 @@ def make_app(
         SQLALCHEMY_DATABASE_URI=url,
         NOTIFY_FAST_POLL=fast_poll,
         TESTING=True,
-        **config,
+        **{"SQLALCHEMY_ENGINE_OPTIONS": engine_options(url), **config},
     )
     models = ModelSet.take(key, base, attributes)
     notify = Notify(db=models.db)
@@ -143,6 +143,11 @@ class _Rule(Rule):
 
 class _Application(Flask):
     url_rule_class = _Rule
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Return options with which nobody gives up for want of SQLite's one lock while the machine stands still."""
+    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
 
 
 class ModelSet:

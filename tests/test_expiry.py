@@ -343,13 +343,13 @@ def test_a_message_that_is_being_marked_unseen_is_not_removed(site: Site) -> Non
         with held_before_the_commit(engine) as (reached, go_on):
             marker = threading.Thread(target=mark_unseen, args=(site, susan, message), daemon=True)
             marker.start()
-            assert reached.wait(10)
+            assert reached.wait(60)
             worker.start()
             # PostgreSQL passes the row over; MariaDB waits for the inbox, which go_on lets it have.
             worker.join(0.2)
             go_on.set()
-            marker.join(10)
-            worker.join(10)
+            marker.join(60)
+            worker.join(60)
 
     assert removed == [{}]
     assert stored(site, site.notify.models.message) == [message]
@@ -372,7 +372,7 @@ class held_before_the_commit:  # noqa: N801  # it is used like a function
     def _hold(self, _connection: Any) -> None:
         if not self._reached.is_set():
             self._reached.set()
-            self._go_on.wait(10)
+            self._go_on.wait(60)
 
     def __enter__(self) -> tuple[threading.Event, threading.Event]:
         event.listen(self._engine, "commit", self._hold)

@@ -28,7 +28,7 @@ def test_a_process_is_forked_from_one_that_has_imported_and_mapped_what_it_needs
 
     preloaded, mapped, parent = told[0]
     assert preloaded
-    assert len(mapped) == 3, mapped
+    assert len(mapped) == 4, mapped
     assert parent != os.getpid()
     assert told[0] == told[1]
 

@@ -55,7 +55,7 @@ _LONGEST_PAUSE = 3600.0
 class LeasedPush(NamedTuple):
     """A push that one worker alone may send, for the time of its lease.
 
-    :param cursor: which version of the message it was when it was leased.
+    :param cursor: which version of the message it was when it was leased, or when the push was written.
     :param attempts: which attempt this is, from 1.
     """
 
@@ -219,7 +219,7 @@ def settle(
     :param now: Unix seconds.
     """
     column = models.push.c
-    renewed = column.cursor != push.cursor
+    renewed = column.cursor > push.cursor
     values = {
         "state": case((renewed, column.state), else_=literal(state)),
         "reason": case((renewed, null()), else_=literal(reason and reason[:MAX_REASON], String)),
@@ -247,7 +247,7 @@ def postpone(
     :param counts: whether this was an attempt of its own.
     """
     column = models.push.c
-    renewed = column.cursor != push.cursor
+    renewed = column.cursor > push.cursor
     values = {
         "reason": case((renewed, null()), else_=literal(reason[:MAX_REASON], String)),
         "next_attempt_at": case((renewed, column.next_attempt_at), else_=literal(at, Double)),

@@ -40,11 +40,15 @@ class Desk:
 
 
 class Addressed(NamedTuple):
-    """A push that can be handed over."""
+    """A push that can be handed over.
+
+    :ivar cursor: which version of the message it tells of: a later one than was leased, if that was renewed meanwhile.
+    """
 
     origin: str
     endpoint_hash: str
     parcel: Parcel
+    cursor: float
 
 
 class Unwanted(NamedTuple):
@@ -142,6 +146,7 @@ def _write(desk: Desk, push: LeasedPush, loaded: _Loaded, now: float) -> Address
         origin,
         browser.endpoint_hash,
         Parcel(browser.endpoint, browser.p256dh, browser.auth, contents, headers),
+        max(push.cursor, message.cursor),
     )
 
 

@@ -112,7 +112,8 @@ class Sender:
             stamps = _Stamps(work, self._models, owner, self._now, outcomes)
             ready = self._sort(leased, written, stamps)
             parcels = {push.id: (ready[push.id].origin, ready[push.id].parcel) for push in leased if push.id in ready}
-            by_id = {push.id: push for push in leased}
+            # A message that was renewed since the lease is told of as it is now, and not owed once more for that.
+            by_id = {push.id: push._replace(cursor=ready[push.id].cursor) for push in leased if push.id in ready}
             handed = lanes.hand_over_all(parcels, hand_over, self._services, until=until, grace=self._grace, stop=stop)
             for number, answer in handed:
                 self._stamp(stamps, by_id[number], ready[number], answer)

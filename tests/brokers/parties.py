@@ -14,7 +14,7 @@ import kombu
 from flask_notify.brokers import Broker, BrokerUnavailable, Letter, connect
 from flask_notify.brokers.memory import hub
 
-SECONDS = 30
+SECONDS = 90
 """How long anything may take on a machine that does much else."""
 
 

@@ -99,8 +99,10 @@ def test_a_closed_broker_opens_again(broker_url: str) -> None:
     broker.close()
     broker.close()
 
-    broker.publish(b"two")
+    with listening(broker_url) as ear:
+        broker.publish(b"two")
 
+        assert ear.wait_for(1) == [b"two"]
     broker.close()
 
 

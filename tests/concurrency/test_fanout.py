@@ -18,7 +18,7 @@ from flask_notify.messages import fanout
 from tests.apps import Site
 from tests.concurrency.messages import PATIENT, check_counts
 from tests.concurrency.movers import SAYING, Announced, Task, emit, finish, start
-from tests.processes import context
+from tests.processes import PATIENCE, context
 from tests.servers import Database
 
 PEOPLE = 6  # a whole batch, and a rest
@@ -63,7 +63,7 @@ def copies(site: Site, kind: str, word: str = SAYING) -> Counter[str]:
 
 def move_the_rest(site: Site) -> None:
     """Move what waits, also what the server still holds for somebody who has just died."""
-    give_up, never = time.monotonic() + 30, Event()
+    give_up, never = time.monotonic() + PATIENCE, Event()
     with site.app.app_context():
         while True:
             site.notify.drain()
@@ -164,7 +164,7 @@ def test_a_worker_does_not_wait_for_recipients_whom_another_has_in_hand(crowd: S
         @event.listens_for(engine, "commit")
         def let_another_move(_: Any) -> None:
             if waiting:
-                assert pool.submit(move, waiting.pop()).result(timeout=20) == 3
+                assert pool.submit(move, waiting.pop()).result(timeout=PATIENCE) == 3
 
         assert move(mine) == 3
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from tests.apps import Site
 from tests.concurrency.clients import Poller
 from tests.concurrency.writers import Orders, write
-from tests.processes import context, start
+from tests.processes import PATIENCE, context, start
 from tests.servers import Database
 
 WRITERS = 6
@@ -80,7 +80,7 @@ def run(orders: list[Orders]) -> Any:
     try:
         while any(writer.is_alive() for writer in writers):
             yield False
-        outcomes = [results.get(timeout=30) for _ in writers]
+        outcomes = [results.get(timeout=PATIENCE) for _ in writers]
     finally:
         for writer in writers:
             writer.terminate()

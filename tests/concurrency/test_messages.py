@@ -223,7 +223,7 @@ def test_nobody_waits_for_what_is_written_to_others(database: Database, build: C
         def write_to_others_meanwhile(_: Any) -> None:
             # All that the first transaction takes is held here, and it goes on only when the others are done.
             if waiting:
-                pool.submit(write_to, site, waiting.pop()).result(timeout=20)
+                pool.submit(write_to, site, waiting.pop()).result(timeout=60)
 
         write_to(site, mine, at_once=True)
 

@@ -170,7 +170,7 @@ def test_nobody_waits_for_the_watches_of_others(busy: Stage) -> None:
         def write_to_others_meanwhile(_: Any) -> None:
             # All that the first transaction takes is held here, and it goes on only when the others are done.
             if waiting:
-                pool.submit(write_to, busy, waiting.pop(), posts).result(timeout=20)
+                pool.submit(write_to, busy, waiting.pop(), posts).result(timeout=60)
 
         write_to(busy, users[:2], posts)
 

@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from tests.apps import Site, make_app
+from tests.processes import PATIENCE
 
 RETRYABLE = {
     "40001",  # PostgreSQL: could not serialize
@@ -40,7 +41,7 @@ def write(orders: Orders, barrier: Any, results: Any) -> None:
         site = make_app(orders.url, SQLALCHEMY_ENGINE_OPTIONS=orders.engine_options)
         dice = random.Random(orders.number)
         _slow_down_commits(site, dice, orders.slowest_commit)
-        barrier.wait()
+        barrier.wait(timeout=PATIENCE)
         retries = sum(_round(site, orders, dice, number) for number in range(orders.rounds))
         site.close()
         results.put(("done", retries))

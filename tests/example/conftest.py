@@ -16,7 +16,10 @@ from examples.microblog import create_app
 from examples.microblog.extensions import db
 from tests.browser.conftest import module_file  # noqa: F401  # a fixture
 from tests.example.running import Demo
+from tests.example.templates import CompiledOnce
 from tests.example.visitor import Visitor
+
+COMPILED = CompiledOnce()
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +37,7 @@ def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
     def make(**config: Any) -> Flask:
         app = create_app(config)
+        app.jinja_env.bytecode_cache = COMPILED
         apps.append(app)
         with app.app_context():
             db.create_all()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from flask_notify.brokers.base import Broker, BrokerUnavailable, Letter
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds after which a test gives up waiting for another thread."""
 
 

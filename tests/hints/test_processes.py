@@ -16,7 +16,7 @@ from tests.apps import Site
 from tests.scheduling.process import Process
 from tests.servers import Database, Redis, free_port
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 # What is seen sooner than this was seen by a hint.
 LONG = 3600
 SITE = {"NOTIFY_HINT_TTL": LONG, "NOTIFY_RECHECK_INTERVAL": LONG}
@@ -114,7 +114,10 @@ def serve_two(build: Callable[..., Site], database: Database) -> Iterator[Callab
             command = (sys.executable, "-m", "gunicorn", "--no-control-socket", "--workers=2", *options)
             settings = {**SITE, "NOTIFY_BROKER_URL": broker, **({"WARM": key} if warm else {})}
             process = Process(
-                [*command, f"--bind=127.0.0.1:{port}", "tests.hints.served:create_app()"], database.url, settings
+                [*command, f"--bind=127.0.0.1:{port}", "tests.hints.served:create_app()"],
+                database.url,
+                settings,
+                forked=True,
             )
             stack.callback(process.end)
             process.wait_for("Booting worker", 2)
@@ -194,10 +197,8 @@ def test_while_the_broker_is_silent_the_database_is_read_and_then_no_more(
         before, taken[process] = taken.get(process), checkouts
         return before is not None and checkouts != before
 
-    began = time.monotonic()
     redis.pause()
-    sites.poll_until_all(reads)
-    assert time.monotonic() - began < 15
+    sites.poll_until_all(reads)  # long before hints and rechecks would say so
     # Without hints, and at once, as ever.
     sites.emit(1)
     assert sites.page.poll().status == 200

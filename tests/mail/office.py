@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from flask import current_app
+from flask import Flask, current_app
 from jinja2 import ChoiceLoader, FileSystemLoader
 from sqlalchemy import Boolean, Column, String, select
 
 from flask_notify.mailing import digest
 from flask_notify.mailing.digest import Summary
-from flask_notify.mailing.transport import FlaskMailTransport, Transport
+from flask_notify.mailing.transport import Connection, FlaskMailTransport, Transport
 from tests.apps import Site, make_app
+from tests.processes import PATIENCE
 
 NOON = 1_790_000_000.0
 """A moment at which the tests begin, in Unix seconds."""
@@ -92,6 +94,31 @@ class Office:
             query = select(table.c.mail_due_at).where(table.c.recipient_id == key)
             due: float | None = self.site.db.session.scalar(query)
             return due
+
+
+class Hasty(FlaskMailTransport):
+    """Has little time for some addresses, and for the others as much as a slow machine may need.
+
+    :param seconds: by address, for how long a mail to it is waited for.
+    """
+
+    def __init__(self, app: Flask, seconds: dict[str, float]) -> None:
+        super().__init__(app, PATIENCE)
+        self._seconds = seconds
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Return a conversation as usual, but for its time."""
+        with super().connection() as connection:
+            limited: Any = connection
+            send = limited.send
+
+            def send_in_time(sender: str, address: str, content: bytes) -> None:
+                limited._timeout = self._seconds.get(address, PATIENCE)
+                send(sender, address, content)
+
+            limited.send = send_in_time
+            yield connection
 
 
 def make_office(url: str, smtp_port: int, directory: Path = Path(), **options: Any) -> Office:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine, event, text, update
 from flask_notify import signals
 from flask_notify.durability import stamping
 from flask_notify.mailing import delivery, outbox
-from tests.mail.office import NOON, Office
+from tests.mail.office import NOON, Hasty, Office
 from tests.servers import Database, free_port
 from tests.servers.smtp import DRIP, HANG, SMTPServer, say
 
@@ -37,12 +37,12 @@ def states(office: Office) -> dict[str, str]:
 def test_one_refused_for_good_one_for_now_and_one_that_hangs_leave_the_others_served(
     open_office: Callable[..., Office], smtp: SMTPServer, misbehaviour: str
 ) -> None:
-    office = open_office(NOTIFY_MAIL_TIMEOUT=0.5, NOTIFY_MAIL_LEASE=30)
+    office = open_office()
     keys = four(office)
     smtp.at_rcpt |= {DAVID: say("550 5.1.1 no such mailbox"), ANNA: say("451 4.2.1 try again")}
     smtp.at_data[PETER] = say(misbehaviour)
 
-    summary = office.run()
+    summary = office.run(transport=Hasty(office.site.app, {PETER: 0.3}))
 
     assert summary.outcomes == {"stored": 4, "sent": 1, "refused": 1, "later": 2}
     assert [mail.address for mail in smtp.received] == [SUSAN]
@@ -222,7 +222,7 @@ def test_no_mail_is_begun_when_half_of_the_lease_is_over(open_office: Callable[.
     smtp.at_data[SUSAN] = say(HANG)
     smtp.delay = 0.6  # after these, a mail that hangs would outlast the lease
 
-    office.run()
+    office.run(transport=Hasty(office.site.app, {SUSAN: 0.9}))
 
     # What was not begun was given back, and taken again with a lease of its own.
     mails = {mail.address: mail for mail in office.mails()}

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from tests.mail.office import NOON, Office, parsed, told_in
 from tests.mail.workers import STEPS, Orders, work
-from tests.processes import Worker
+from tests.processes import PATIENCE, Worker
 from tests.servers import Database
 from tests.servers.smtp import SMTPServer
 
@@ -102,7 +102,7 @@ def kill_at(step: str, smtp: SMTPServer, worker: Worker) -> None:
 
     def wait_for_the_kill(_address: str) -> str | None:
         reached.set()
-        assert killed.wait(60)
+        assert killed.wait(PATIENCE)
         return "451 the client has gone" if step == "during SMTP" else None
 
     if step in IN_THE_SERVER:
@@ -111,7 +111,7 @@ def kill_at(step: str, smtp: SMTPServer, worker: Worker) -> None:
     worker.wait_until_ready()
     worker.go()
     if step in IN_THE_SERVER:
-        assert reached.wait(60)
+        assert reached.wait(PATIENCE)
     else:
         worker.wait_until_it_stands_still()
     smtp.at_data.clear()

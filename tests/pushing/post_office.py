@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Boolean, Column, select
+from sqlalchemy import Boolean, Column, select, update
 
 from flask_notify.pushing import subscriptions
 from flask_notify.pushing.keys import generate
@@ -96,6 +96,12 @@ class PostOffice:
         with self.site.app.app_context():
             mine = query if key is None else query.where(table.c.recipient_id == key)
             return list(self.site.db.session.execute(mine))
+
+    def end_leases(self, of_seconds: float) -> None:
+        """Let the time of the leases be over, by the database's clock."""
+        table = self.site.notify.models.push
+        with self.site.app.app_context(), self.site.notify.models.db.engine.begin() as connection:
+            connection.execute(update(table).values(lease_until=table.c.lease_until - of_seconds))
 
     def close(self) -> None:
         """Give back what it holds."""

@@ -10,10 +10,12 @@ from threading import Event
 
 import pytest
 
-from tests.processes import Worker
+from tests.processes import PATIENCE, Worker
 from tests.pushing.post_office import PostOffice, states
 from tests.pushing.workers import STEPS, Orders, orders_of, work
 from tests.servers import Database
+
+LEASE = 600.0
 
 
 @pytest.fixture
@@ -60,16 +62,20 @@ def test_a_worker_that_is_killed_loses_no_push(
 ) -> None:
     susan, (browser,) = office.add("susan")
     office.send("Hello", susan)
-    worker = hire(orders_of(office, database.url, stand_still=step, lease_seconds=2.0))
+    worker = hire(orders_of(office, database.url, stand_still=step, lease_seconds=LEASE))
     worker.go()
     worker.wait_until_it_stands_still()
 
     worker.kill()
 
-    deadline = time.monotonic() + 30
+    # What the dead one had in hand, nobody touches before its lease is over.
+    if office.pushes()[0].lease_until is not None:
+        assert not office.run()
+        office.end_leases(of_seconds=LEASE)
+    deadline = time.monotonic() + PATIENCE
     while states(office.pushes()) != ["sent"] and time.monotonic() < deadline:
         office.run()
-        Event().wait(0.05)
+        Event().wait(0.05)  # until the server has noticed that it is dead
     assert states(office.pushes()) == ["sent"]
     handed_over = step in ("after the push", "before the stamp's commit")
     # On PostgreSQL a stamp is committed with its statement.

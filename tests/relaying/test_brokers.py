@@ -204,7 +204,7 @@ def test_the_scheduler_relays_and_catches_up_when_the_broker_is_back(
     site = build(**own)
     key = site.add_user("susan")
     consumer = Consumer(site, redis.url, [key])
-    process = Process(flask("notify", "run"), database.url, own)
+    process = Process(flask("notify", "run"), database.url, own, forked=True)
     try:
         say(site, key, "one")
         process.wait_for("relay: relayed 1 message")

@@ -31,7 +31,7 @@ def start(database: Database) -> Iterator[Callable[..., Process]]:
     with ExitStack() as stack:
 
         def start_one(*command: str, **settings: Any) -> Process:
-            process = Process(command, database.url, settings)
+            process = Process(command, database.url, settings, forked=True)
             stack.callback(process.end)
             return process
 

@@ -20,6 +20,7 @@ from werkzeug.routing import Rule
 from flask_notify import Notify, RecipientMixin
 from flask_notify.recipient import find_models
 from tests.tables import create_tables
+from tests.templates import CompiledOnce
 
 KEYS: dict[str, Callable[[], dict[str, Any]]] = {
     "integer": lambda: {"type_": Integer()},
@@ -28,6 +29,7 @@ KEYS: dict[str, Callable[[], dict[str, Any]]] = {
     "uuid": lambda: {"type_": Uuid(), "default": uuid.uuid4},
     "string": lambda: {"type_": String(64), "default": lambda: uuid.uuid4().hex},
 }
+_TEMPLATES = CompiledOnce()
 BASES = ("legacy", "declarative", "nometa")
 
 Attributes = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
@@ -45,10 +47,11 @@ class Site:
 
     def create_tables(self) -> None:
         """Create all tables."""
-        # Options of the engine may change the statements.
-        usual = self.models is not None and not self.app.config["SQLALCHEMY_ENGINE_OPTIONS"]
+        # Other options of the engine may change the statements.
+        config = self.app.config
+        as_usual = config["SQLALCHEMY_ENGINE_OPTIONS"] == engine_options(config["SQLALCHEMY_DATABASE_URI"])
         with self.app.app_context():
-            create_tables(self.db, self.models.tables() if usual and self.models else None)
+            create_tables(self.db, self.models.tables() if as_usual and self.models else None)
 
     def add_user(self, name: str | None = None, **values: Any) -> Any:
         """Store a user and return their key."""
@@ -110,6 +113,7 @@ def make_app(
     ``config`` is the application's configuration. Without ``login`` there is no Flask-Login.
     """
     app = _Application("tests.apps")
+    app.jinja_options = {"bytecode_cache": _TEMPLATES}
     app.config.update(
         SECRET_KEY="for the tests only",
         SQLALCHEMY_DATABASE_URI=url,

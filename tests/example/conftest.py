@@ -16,8 +16,8 @@ from examples.microblog import create_app
 from examples.microblog.extensions import db
 from tests.browser.conftest import module_file  # noqa: F401  # a fixture
 from tests.example.running import Demo
-from tests.example.templates import CompiledOnce
 from tests.example.visitor import Visitor
+from tests.templates import CompiledOnce
 
 COMPILED = CompiledOnce()
 

@@ -20,7 +20,6 @@ from werkzeug.routing import Rule
 from flask_notify import Notify, RecipientMixin
 from flask_notify.recipient import find_models
 from tests.tables import create_tables
-from tests.templates import CompiledOnce
 
 KEYS: dict[str, Callable[[], dict[str, Any]]] = {
     "integer": lambda: {"type_": Integer()},
@@ -29,7 +28,6 @@ KEYS: dict[str, Callable[[], dict[str, Any]]] = {
     "uuid": lambda: {"type_": Uuid(), "default": uuid.uuid4},
     "string": lambda: {"type_": String(64), "default": lambda: uuid.uuid4().hex},
 }
-_TEMPLATES = CompiledOnce()
 BASES = ("legacy", "declarative", "nometa")
 
 Attributes = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
@@ -113,7 +111,6 @@ def make_app(
     ``config`` is the application's configuration. Without ``login`` there is no Flask-Login.
     """
     app = _Application("tests.apps")
-    app.jinja_options = {"bytecode_cache": _TEMPLATES}
     app.config.update(
         SECRET_KEY="for the tests only",
         SQLALCHEMY_DATABASE_URI=url,

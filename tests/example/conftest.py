@@ -17,9 +17,6 @@ from examples.microblog.extensions import db
 from tests.browser.conftest import module_file  # noqa: F401  # a fixture
 from tests.example.running import Demo
 from tests.example.visitor import Visitor
-from tests.templates import CompiledOnce
-
-COMPILED = CompiledOnce()
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +34,6 @@ def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
     def make(**config: Any) -> Flask:
         app = create_app(config)
-        app.jinja_env.bytecode_cache = COMPILED
         apps.append(app)
         with app.app_context():
             db.create_all()

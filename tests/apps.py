@@ -45,10 +45,11 @@ class Site:
 
     def create_tables(self) -> None:
         """Create all tables."""
-        # Options of the engine may change the statements.
-        usual = self.models is not None and not self.app.config["SQLALCHEMY_ENGINE_OPTIONS"]
+        # Other options of the engine may change the statements.
+        config = self.app.config
+        as_usual = config["SQLALCHEMY_ENGINE_OPTIONS"] == engine_options(config["SQLALCHEMY_DATABASE_URI"])
         with self.app.app_context():
-            create_tables(self.db, self.models.tables() if usual and self.models else None)
+            create_tables(self.db, self.models.tables() if as_usual and self.models else None)
 
     def add_user(self, name: str | None = None, **values: Any) -> Any:
         """Store a user and return their key."""

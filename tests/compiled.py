@@ -15,10 +15,19 @@ class CompiledOnce(BytecodeCache):
         self._codes: dict[tuple[str, str], CodeType] = {}
 
     def get_bucket(self, environment: Environment, name: str, filename: str | None, source: str) -> Bucket:
-        """Return what is known of a template; other extensions make another one of the same text."""
-        extensions = sorted(environment.extensions)
-        newstyle = getattr(environment, "newstyle_gettext", None)
-        return super().get_bucket(environment, f"{name} {extensions} {newstyle}", filename, source)
+        """Return what is known of a template; other extensions and options make another one of the same text."""
+        options = (
+            sorted(environment.extensions),
+            getattr(environment, "newstyle_gettext", None),
+            environment.is_async,
+            environment.trim_blocks,
+            environment.lstrip_blocks,
+            environment.undefined.__name__,
+            environment.finalize is None,
+            sorted(environment.filters),
+            sorted(environment.tests),
+        )
+        return super().get_bucket(environment, f"{name} {options}", filename, source)
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Give a template what it became before."""

@@ -28,9 +28,10 @@ OURS = (
 
 def describe(engine: Engine, schema: str | None = None) -> dict[str, Any]:
     """Return everything that the database tells about our tables, of those that are there."""
-    inspector = inspect(engine)
-    present = set(inspector.get_table_names(schema))
-    described = {table: _describe_table(inspector, table, schema) for table in OURS if table in present}
+    with engine.connect() as connection:  # else each question has one of its own
+        inspector = inspect(connection)
+        present = set(inspector.get_table_names(schema))
+        described = {table: _describe_table(inspector, table, schema) for table in OURS if table in present}
     if engine.dialect.name == "sqlite":
         for table, description in described.items():
             statement = _creation(engine, table)

@@ -45,8 +45,9 @@ class Site:
 
     def create_tables(self) -> None:
         """Create all tables."""
-        # Options of the engine may change the statements.
-        usual = self.models is not None and not self.app.config["SQLALCHEMY_ENGINE_OPTIONS"]
+        # Options of the engine may change the statements; those of ours do not.
+        options, url = (self.app.config[f"SQLALCHEMY_{name}"] for name in ("ENGINE_OPTIONS", "DATABASE_URI"))
+        usual = self.models is not None and options in ({}, engine_options(url))
         with self.app.app_context():
             create_tables(self.db, self.models.tables() if usual and self.models else None)
 

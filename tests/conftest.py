@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import pytest
+from flask import Flask
 from hypothesis import settings
 
 from tests.apps import Site, make_app
+from tests.compiled import CompiledOnce
 from tests.live import LiveServer
 from tests.matrix import Variant, pairwise, whole
 from tests.servers import DATABASE_NAMES, Database, Databases, RabbitMQ, Redis, Server, Unavailable
 
 if TYPE_CHECKING:
-    from flask import Flask
     from playwright.sync_api import Browser
 
 REQUIRE_ALL = os.environ.get("REQUIRE") == "all"
@@ -61,6 +62,9 @@ def pytest_configure() -> None:
     """Let a terminated run end as an interrupted one does: with its servers stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _keep_files_in_memory()
+    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledOnce()}
+    # A process of the tests would compile all modules anew, where those before it may not write them down.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # A machine that does other things is slow now and then; no test tells how long an example takes.
     settings.register_profile("untimed", settings(), deadline=None)
     settings.load_profile("untimed")

@@ -29,7 +29,7 @@ def test_the_clock_goes_on_during_a_transaction(site: Site) -> None:
         while time.monotonic() < begun + 0.01:
             later = site.db.session.scalar(select(DatabaseClock())) or 0.0
 
-    assert first < later < first + 5
+    assert first < later < first + 600
 
 
 def test_the_clock_is_that_of_the_world_whatever_the_zone_of_the_session(site: Site, database: Database) -> None:
@@ -40,4 +40,4 @@ def test_the_clock_is_that_of_the_world_whatever_the_zone_of_the_session(site: S
 
         told = site.db.session.scalar(select(DatabaseClock())) or 0.0
 
-    assert abs(told - time.time()) < 5
+    assert abs(told - time.time()) < 600  # not hours

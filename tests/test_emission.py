@@ -342,15 +342,15 @@ def test_a_commit_that_hangs_holds_back_the_ones_behind_it(site: Site, susan: An
     stamped, go_on = threading.Event(), threading.Event()
     first = SlowCommit(site, susan, "first", stamped, go_on)
     first.start()
-    assert stamped.wait(10)
+    assert stamped.wait(60)
     second = threading.Thread(target=site.emit, args=(susan, "second", 2))
     second.start()
 
     poller.poll()
     assert poller.state == {}
     go_on.set()
-    first.join(10)
-    second.join(10)
+    first.join(60)
+    second.join(60)
     poller.poll()
 
     assert poller.state == {"first": 1, "second": 2}
@@ -375,7 +375,7 @@ class SlowCommit(threading.Thread):
     def _wait(self, _: object) -> None:
         if threading.current_thread() is self:
             self.stamped.set()
-            assert self.go_on.wait(10)
+            assert self.go_on.wait(60)
 
 
 def test_a_clock_that_steps_back_keeps_the_order(site: Site, susan: Any) -> None:
@@ -509,7 +509,7 @@ def test_a_count_that_is_made_at_the_commit_is_right_whoever_else_counts(site: S
             session = site.db.session
             watched = site.user(susan)
             session.commit()
-            ready.wait(10)
+            ready.wait(60)
             session.add(User())
             watched.add_notification("people", lambda: session.scalar(select(func.count(User.id))))
             session.commit()

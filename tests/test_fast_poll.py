@@ -275,9 +275,9 @@ def test_a_hostile_header_takes_no_more_than_linear_time(part: str) -> None:
 
     def seconds(length: int) -> float:
         header = '"fn1.' + part * (length // len(part))
-        start = time.perf_counter()
+        start = time.thread_time()  # whatever else the machine does
         assert signer.verify(header, b"request", 100.0) is None
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     assert min(seconds(64_000) for _ in range(3)) < 0.5
 

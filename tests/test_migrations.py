@@ -238,11 +238,11 @@ def test_recipients_are_written_to_while_the_index_of_their_inboxes_is_made(data
         upgrade = pool.submit(migrations.shipped, "upgrade")
         wait_until_it_waits(upgrade, database, migrations)
         with migrations.engine.begin() as other:
-            other.execute(text("SET LOCAL lock_timeout = '10s'"))
+            other.execute(text("SET LOCAL lock_timeout = '60s'"))
             other.execute(text("UPDATE notify_inbox SET cursor = 6 WHERE recipient_id = 2"))
         assert not upgrade.done()
         connection.commit()
-        upgrade.result(timeout=30)
+        upgrade.result(timeout=120)
     migrations.shipped("check")
 
 
@@ -312,7 +312,7 @@ def test_an_inbox_that_the_application_makes_meanwhile_is_no_error(database: Dat
         upgrade = pool.submit(migrations.shipped, "upgrade")
         wait_until_it_waits(upgrade, database, migrations)
         connection.commit()
-        upgrade.result(timeout=30)
+        upgrade.result(timeout=120)
 
     with migrations.engine.connect() as connection:
         inbox = site.notify.models.inbox.c
@@ -325,7 +325,7 @@ def wait_until_it_waits(upgrade: Future[str], database: Database, migrations: Mi
         "mariadb": "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
     }
     with migrations.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not connection.scalar(text(waiting[database.name])):
             # InnoDB renews what it tells only when nobody has asked for a tenth of a second.
             wait([upgrade], timeout=0.15)

@@ -73,12 +73,12 @@ def test_a_live_server_comes_back_on_the_same_port(site: Site, serve: Callable[[
     server = serve(site.app)
     server.stop()
     with pytest.raises(URLError):
-        urlopen(server.url, timeout=5)
+        urlopen(server.url, timeout=60)
 
     server.start()
 
     with pytest.raises(URLError, match="404"):
-        urlopen(server.url, timeout=5)
+        urlopen(server.url, timeout=60)
     assert [request.status for request in server.requests] == [404]
 
 

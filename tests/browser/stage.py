@@ -93,6 +93,11 @@ class Front:
             enough = self.changed.wait_for(lambda: [poll.tab for poll in self.polls].count(tab) >= count, timeout)
             assert enough, self.polls
 
+    def wait_for_reason(self, reason: str) -> None:
+        """Wait until a poll for that reason was answered since the last :meth:`forget`."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: reason in [poll.stream for poll in self.polls], 60), self.polls
+
     def wait_until_asked(self) -> None:
         """Wait until a poll has come that has no answer yet."""
         with self.changed:

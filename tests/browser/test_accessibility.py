@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.databases("sqlite")
 
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
 # What a screen reader is told: each text that the live region of the badge comes to hold.
 LISTEN = """() => {
     window.spoken = [];
@@ -27,17 +29,25 @@ LISTEN = """() => {
 
 def violations(page: Page, axe: Path) -> list[str]:
     """Return what axe finds on the page as it is."""
-    page.evaluate(axe.read_text())
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(axe.read_text())
     found = page.evaluate("axe.run().then(results => results.violations)")
     return [f"{rule['id']}: {rule['nodes'][0]['html']}" for rule in found]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(stage: Stage, scheme: Literal["light", "dark"], module_file: Callable[[str], Path]) -> None:
+def violations_in_any_light(page: Page, axe: Path) -> list[str]:
+    """Return what axe finds on the page as it is, in the light and in the dark."""
+    found = []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        found += [f"{scheme}: {violation}" for violation in violations(page, axe)]
+    return found
+
+
+def test_axe_finds_nothing(stage: Stage, visitor: Visitor, module_file: Callable[[str], Path]) -> None:
     axe = module_file("axe-core/axe.min.js")
-    visitor = stage.visit(color_scheme=scheme)
     page = visitor.open()
-    assert violations(page, axe) == []
+    assert violations_in_any_light(page, axe) == []
 
     stage.emit(visitor, "follows", 100)
     stage.emit(visitor, "task:1", 40)
@@ -46,7 +56,7 @@ def test_axe_finds_nothing(stage: Stage, scheme: Literal["light", "dark"], modul
 
     expect(page.get_by_role("progressbar")).to_have_count(2)
     expect(page.locator("[data-notify-text]")).to_have_text("Busy")
-    assert violations(page, axe) == []
+    assert violations_in_any_light(page, axe) == []
 
 
 def test_a_rise_of_the_badge_is_announced_and_a_fall_is_not(stage: Stage, visitor: Visitor) -> None:

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
 from .bell import PATH, Bell
-from .conftest import HIDE, Stage, wait_until
-from .desktops import ask, click, look_away, set_desk, shown, switch_on, visit, wait_for_titles
+from .conftest import HIDE, Stage, wait_for_answers, wait_until
+from .desktops import (
+    LOOKS,
+    ask,
+    click,
+    look_away,
+    open_desk,
+    set_desk,
+    shown,
+    switch_on,
+    visit,
+    wait_for_titles,
+    wait_for_turns,
+)
 from .inboxes import badge, left, message, tell
-from .test_accessibility import violations
+from .test_accessibility import violations, violations_in_any_light
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -87,6 +99,7 @@ def test_another_user_of_the_same_browser_is_asked_anew(stage: Stage) -> None:
         stage.site.notify.send("for the second", to=stage.site.user(other))
         stage.site.db.session.commit()
     expect(badge(page)).to_have_text("1")
+    wait_for_turns(page)
     assert shown(page) == []
 
 
@@ -113,6 +126,7 @@ def test_what_was_switched_on_can_be_switched_off(stage: Stage) -> None:
     look_away(page)
     tell(stage, visitor, "news")
     expect(badge(page)).to_have_text("1")
+    wait_for_turns(page)
     assert shown(page) == []
 
 
@@ -140,8 +154,10 @@ def test_a_new_message_is_shown_while_nobody_looks(stage: Stage) -> None:
 
 def test_a_hidden_page_shows_it_too(stage: Stage) -> None:
     visitor = visit(stage)
+    visitor.follow()
     page = switch_on(visitor)
     page.evaluate(HIDE, True)
+    wait_for_answers(page)
     tell(stage, visitor, "news")
 
     # Hidden pages ask once a minute; this is what they do when they wake.
@@ -153,12 +169,13 @@ def test_a_hidden_page_shows_it_too(stage: Stage) -> None:
 def test_nothing_is_shown_while_somebody_looks_at_any_page(stage: Stage) -> None:
     visitor = visit(stage)
     first = switch_on(visitor)
-    second = visitor.open("/desk")
+    second = open_desk(visitor)
     look_away(first)
 
     tell(stage, visitor, "seen on the page")
     expect(badge(first)).to_have_text("1")
     expect(badge(second)).to_have_text("1")
+    wait_for_turns(first, second)
     look_away(second)
     tell(stage, visitor, "after that")
 
@@ -170,7 +187,7 @@ def test_what_came_before_somebody_looked_is_no_news(stage: Stage) -> None:
     switch_on(visitor).close()
     tell(stage, visitor, "while all pages were closed")
 
-    page = visitor.open("/desk")
+    page = open_desk(visitor)
     expect(badge(page)).to_have_text("1")
     look_away(page)
     tell(stage, visitor, "new")
@@ -190,7 +207,7 @@ def test_five_tabs_show_each_message_once(stage: Stage) -> None:
         };
     })()"""
     visitor.context.add_init_script(counting)
-    tabs = [switch_on(visitor), *(visitor.open("/desk") for _ in range(4))]
+    tabs = [switch_on(visitor), *(open_desk(visitor) for _ in range(4))]
     look_away(*tabs)
 
     for count, subject in enumerate("abc", start=1):
@@ -198,9 +215,7 @@ def test_five_tabs_show_each_message_once(stage: Stage) -> None:
         for tab in tabs:
             expect(badge(tab)).to_have_text(str(count))
     wait_for_titles(tabs[0], *"abc")
-    # Each of them has had its turn.
-    open_locks = "navigator.locks.query().then(({ held, pending }) => [...held, ...pending])"
-    wait_until(tabs[0], f"{open_locks}.then(locks => !locks.some(({{ name }}) => /turn/.test(name)))")
+    wait_for_turns(*tabs)
 
     assert tabs[0].evaluate("localStorage.count") == "3"
 
@@ -275,7 +290,7 @@ def send_browser_message(stage: Stage, key: object, *args: str) -> None:
 def test_a_browser_message_is_shown_while_nobody_looks(stage: Stage) -> None:
     visitor = visit(stage)
     page = switch_on(visitor)
-    second = visitor.open("/desk")
+    second = open_desk(visitor)
     look_away(page, second)
 
     send_browser_message(stage, visitor.key, "The kettle boils", "Tea?", "/post")
@@ -323,19 +338,18 @@ def test_a_test_shows_although_somebody_looks(stage: Stage) -> None:
     assert left(stage, visitor) == {"A test notification"}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(stage: Stage, scheme: Literal["light", "dark"], module_file: Callable[[str], Path]) -> None:
+def test_axe_finds_nothing(stage: Stage, module_file: Callable[[str], Path]) -> None:
     axe = module_file("axe-core/axe.min.js")
-    visitor = visit(stage, color_scheme=scheme, viewport={"width": 320, "height": 640})
+    visitor = visit(stage, viewport={"width": 320, "height": 640})
     page = visitor.open("/desk")
     expect(ask(page)).to_be_visible()
-    assert violations(page, axe) == []
+    assert violations_in_any_light(page, axe) == []
 
     ask(page).click()
     send_browser_message(stage, visitor.key, "The kettle boils", "Tea?", "/post")
 
     expect(page.get_by_text("The kettle boils")).to_be_visible()
-    assert violations(page, axe) == []
+    assert violations_in_any_light(page, axe) == []
 
 
 # Not to be disturbed
@@ -349,6 +363,7 @@ def test_who_does_not_want_to_be_disturbed_is_shown_nothing(stage: Stage) -> Non
         stage.site.db.session.commit()
     page = visitor.open("/desk?always")
     expect(page.get_by_text("you do not want to be disturbed now")).to_be_visible()
+    wait_until(page, LOOKS)
     look_away(page)
 
     tell(stage, visitor, "news")
@@ -357,6 +372,7 @@ def test_who_does_not_want_to_be_disturbed_is_shown_nothing(stage: Stage) -> Non
     # What is said to an open page is a toast, which waits for whoever comes.
     expect(page.get_by_role("status").filter(has_text="The kettle boils")).to_be_visible()
     expect(badge(page)).to_have_text("1")
+    wait_for_turns(page)
     assert shown(page) == []
 
 
@@ -372,6 +388,7 @@ def test_an_open_page_hears_of_it_without_a_reload(stage: Stage) -> None:
         tell(stage, visitor, "news")
 
     assert answer.value.json()["notes"] == []
+    wait_for_turns(page)
     assert shown(page) == []
 
 
@@ -445,6 +462,7 @@ def test_a_page_out_of_the_back_forward_cache_goes_on(stage: Stage, caching_brow
     page.go_back(wait_until="commit")
     assert page.evaluate("window.kept"), "the page was loaded anew: something keeps it out of the cache"
     expect(badge(page)).to_have_text("1")
+    wait_for_turns(page)
     look_away(page)
     tell(stage, visitor, "new")
 

@@ -322,12 +322,10 @@ def test_what_a_page_asks_for_by_itself_is_no_visit(stage: Stage, visitor: Visit
 # For everybody
 
 
-@pytest.mark.parametrize("width, scheme", [(320, "dark"), (1024, "light")])
 def test_axe_finds_nothing_and_all_can_be_touched(
-    stage: Stage, width: int, scheme: Literal["light", "dark"], module_file: Callable[[str], Path]
+    stage: Stage, visitor: Visitor, module_file: Callable[[str], Path]
 ) -> None:
     axe = module_file("axe-core/axe.min.js")
-    visitor = stage.visit(color_scheme=scheme, viewport={"width": width, "height": 700})
     tell(stage, visitor, "seen already")
     stage.site.add_user("david")
     page = visitor.open("/messages")
@@ -338,11 +336,15 @@ def test_axe_finds_nothing_and_all_can_be_touched(
     expect(home.locator(".notify-inbox").get_by_role("link", name="word")).to_be_visible()
 
     for each in (page, visitor.open("/messages?seen=0"), visitor.open("/send_message/david"), home):
-        assert violations(each, axe) == []
-        assert each.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert each.evaluate(TOO_SMALL) == []
+        for width, scheme in LOOKS:
+            each.set_viewport_size({"width": width, "height": 700})
+            each.emulate_media(color_scheme=scheme)
+            assert violations(each, axe) == []
+            assert each.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert each.evaluate(TOO_SMALL) == []
 
 
+LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((320, "dark"), (1024, "light"))
 TOO_SMALL = """() => [...document.querySelectorAll(".notify-main :is(button, a.notify-button, select, input, summary),"
     + ".notify-inbox :is(button, a), .notify-widget button")]
   .filter(element => element.checkVisibility() && element.getBoundingClientRect().height < 44)

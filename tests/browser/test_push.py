@@ -18,7 +18,7 @@ from tests.servers.push import Browser as Subscriber
 from tests.servers.push import PushService, push_services
 
 from .conftest import PATIENCE, Stage, Visitor, wait_until
-from .desktops import click, look_away, set_desk, shown, switch_on, visit, wait_for_titles
+from .desktops import TAKE_TURNS, click, look_away, set_desk, shown, switch_on, visit, wait_for_titles
 from .inboxes import badge, left, tell
 from .test_accessibility import violations
 
@@ -106,6 +106,8 @@ def push(stage: Stage) -> None:
 
 def deliver(page: Page, content: bytes) -> None:
     """Let the browser hand the plain text of a push to its worker."""
+    (worker,) = page.context.service_workers
+    worker.evaluate(TAKE_TURNS)
     session = page.context.new_cdp_session(page)
     found: list[str] = []
     session.on(

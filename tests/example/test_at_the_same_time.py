@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from examples.microblog import following
 from examples.microblog.extensions import db
 from examples.microblog.models import Comment, Thread, User
 from examples.microblog.threads.actions import CloseThread
@@ -32,6 +33,23 @@ def app(make_app: Callable[..., Flask], database: Database) -> Flask:
 def crowd(app: Flask) -> list[Visitor]:
     """People who have an account each."""
     return [Visitor(app, f"person{number}").register() for number in range(CROWD)]
+
+
+def let_follow(app: Flask, readers: list[Visitor], authors: list[Visitor]) -> None:
+    """Let all of some people read all of others: what was there before everybody acts at once."""
+    with app.test_request_context():
+        for reader in readers:
+            for author in authors:
+                # Nobody follows themselves.
+                following.follow(user_of(reader), user_of(author))
+            db.session.commit()
+
+
+def user_of(person: Visitor) -> User:
+    """Return the account of somebody, in the current session."""
+    user = User.named(person.username)
+    assert user
+    return user
 
 
 def all_at_once(crowd: list[Visitor], act: Callable[[Visitor], TestResponse]) -> None:
@@ -56,19 +74,15 @@ def test_all_who_follow_are_counted(app: Flask, crowd: list[Visitor]) -> None:
 
 def test_all_who_post_are_counted(app: Flask, crowd: list[Visitor]) -> None:
     reader = Visitor(app, "reader").register()
-    for author in crowd:
-        reader.follow(author.username)
+    let_follow(app, [reader], crowd)
 
     all_at_once(crowd, lambda author: author.post("All at once."))
 
     assert reader.live("new_posts") == CROWD
 
 
-def test_people_who_read_one_another_can_all_post(crowd: list[Visitor]) -> None:
-    for person in crowd:
-        for other in crowd:
-            if person is not other:
-                person.follow(other.username)
+def test_people_who_read_one_another_can_all_post(app: Flask, crowd: list[Visitor]) -> None:
+    let_follow(app, crowd, crowd)
     before = [person.live("new_posts") for person in crowd]
 
     all_at_once(crowd, lambda author: author.post("All at once."))
@@ -83,8 +97,7 @@ def test_people_who_read_one_another_can_all_post(crowd: list[Visitor]) -> None:
 
 def test_of_posting_and_looking_at_once_the_last_count_is_right(app: Flask, crowd: list[Visitor]) -> None:
     reader = Visitor(app, "reader").register()
-    for author in crowd:
-        reader.follow(author.username)
+    let_follow(app, [reader], crowd)
 
     all_at_once([*crowd, reader], lambda person: person.client.get("/") if person is reader else person.post("Now."))
     unseen = reader.live("new_posts")

@@ -19,6 +19,9 @@ START_SECONDS = 120
 STOP_SECONDS = 30
 
 
+_given: set[int] = set()
+
+
 class Unavailable(Exception):
     """Something that a test needs is not on this machine; ``install`` would bring it."""
 
@@ -36,16 +39,22 @@ def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that is free and stays free of outgoing connections.
 
     Ports that the system hands out by itself are avoided: while a server is down for a restart, a
-    client's own connection could otherwise be given the server's port.
+    client's own connection could otherwise be given the server's port. Each process of the tests
+    has ports of its own, and gives none twice until it has given them all.
     """
-    for port in random.SystemRandom().sample(range(20000, 32000), 200):
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+    mine = set(range(20000 + 3000 * number, 23000 + 3000 * number))
+    if not mine - _given:
+        _given.clear()
+    for port in random.SystemRandom().sample(sorted(mine - _given), len(mine - _given)):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _given.add(port)
             return port
-    raise ServerFailed("no free port between 20000 and 32000")
+    raise ServerFailed(f"no free port between {min(mine)} and {max(mine)}")
 
 
 class Server:

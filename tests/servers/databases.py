@@ -84,4 +84,5 @@ def sqlite_database(name: str, directory: Path) -> Database:
     if name == "sqlite-wal":
         with closing(sqlite3.connect(file)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-    return Database(name, f"sqlite:///{file}")
+    # The driver itself would wait for 5 seconds for another writer, who may be one of a slow machine.
+    return Database(name, f"sqlite:///{file}?timeout=60")

@@ -108,7 +108,7 @@ class MariaDB(Server):
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
         connection = _driver().connect(
-            host="127.0.0.1", port=self.port, user="notify", autocommit=True, ssl_disabled=True
+            host="127.0.0.1", port=self.port, user="notify", autocommit=True, ssl_disabled=True, connect_timeout=60
         )
         try:
             with connection.cursor() as cursor:

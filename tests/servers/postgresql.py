@@ -95,7 +95,7 @@ class PostgreSQL(Server):
             user="notify",
             dbname="postgres",
             autocommit=True,
-            connect_timeout=5,
+            connect_timeout=60,
         )
 
 

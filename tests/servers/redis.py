@@ -53,7 +53,7 @@ class Redis(Server):
     def ask(self, command: str) -> bytes:
         """Return the first line of the answer to a command."""
         # By hand, so that these servers need no library.
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             connection.sendall(f"AUTH {PASSWORD}\r\n{command}\r\nQUIT\r\n".encode())
             answers = b"".join(iter(lambda: connection.recv(1024), b""))
         return answers.split(b"\r\n")[1]

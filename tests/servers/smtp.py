@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from .base import free_port
 
-START_SECONDS = 10
+START_SECONDS = 60
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from flask_notify.hints.wire import Hint, encode
 from tests.scheduling.process import Process
 from tests.servers import Redis
 from tests.stream.application import COMMAND
-from tests.stream.listening import Listener, port_of, token_for
+from tests.stream.listening import Listener, in_time, port_of, token_for
 
 Start = Callable[..., Process]
 Listen = Callable[..., Listener]
@@ -61,7 +61,7 @@ def listen() -> Iterator[Listen]:
 
         def listen_one(process: Process, key: Any, seconds: float = 60, **headers: str) -> Listener:
             port_of(process)  # it may take a while to start, and the token is young
-            listener = Listener(process, token_for(key, seconds), **headers)
+            listener = in_time(lambda: Listener(process, token_for(key, seconds), **headers))
             stack.callback(listener.close)
             assert listener.status == 200
             listener.wait_for("hello")

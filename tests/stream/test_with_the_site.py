@@ -14,7 +14,7 @@ from tests.apps import Site
 from tests.polls import poll
 from tests.servers import Database, Redis
 from tests.stream.conftest import Start
-from tests.stream.listening import Event, Listener, port_of
+from tests.stream.listening import Event, Listener, in_time, port_of
 
 pytestmark = pytest.mark.slow
 
@@ -108,7 +108,7 @@ def test_who_logs_out_hears_nothing_after_the_token_has_expired(site_with: Build
     port_of(process)
     # A token that was minted 57 seconds ago.
     site.notify.clock = lambda: time.time() - 57
-    page = Listener(process, token_of(client))
+    page = in_time(lambda: Listener(process, token_of(client)))
     page.wait_for("hello")
 
     client.post("/logout")

@@ -47,7 +47,7 @@ class Site:
         """Create all tables."""
         # Other options of the engine may change the statements.
         config = self.app.config
-        as_usual = config["SQLALCHEMY_ENGINE_OPTIONS"] == engine_options(config["SQLALCHEMY_DATABASE_URI"])
+        as_usual = config["SQLALCHEMY_ENGINE_OPTIONS"] in ({}, engine_options(config["SQLALCHEMY_DATABASE_URI"]))
         with self.app.app_context():
             create_tables(self.db, self.models.tables() if as_usual and self.models else None)
 

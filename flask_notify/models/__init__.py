@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Column, ForeignKey, MetaData, String, Table, event
 from sqlalchemy.orm import Mapper, mapped_column, relationship, synonym
+from sqlalchemy.schema import sort_tables
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..errors import ConfigurationError, WrittenByHand
@@ -98,10 +99,9 @@ class Models:
     @property
     def tables(self) -> list[Table]:
         """All of them, each before those that refer to it."""
-        ours = {self.inbox, self.notification, self.message, self.preference, self.block, self.watch}
-        ours |= {self.mail, self.fanout, self.fanout_recipient, self.lease, self.relay}
-        ours |= {self.push_subscription, self.push, self.push_preference}
-        return [table for table in self.user_table.metadata.sorted_tables if table in ours]
+        ours = [self.inbox, self.notification, self.message, self.preference, self.block, self.watch]
+        ours += [self.mail, self.fanout, self.fanout_recipient, self.lease, self.relay]
+        return sort_tables([*ours, self.push_subscription, self.push, self.push_preference])
 
     @property
     def of_a_recipient(self) -> Iterator[Table]:

@@ -27,8 +27,16 @@ LISTEN = """() => {
 }"""
 
 
+# Half-transparent text has no contrast.
+_BRING_TO_REST = """
+for (const animation of document.getAnimations())
+    if (Number.isFinite(animation.effect.getComputedTiming().endTime)) animation.finish();
+"""
+
+
 def violations(page: Page, axe: Path) -> list[str]:
-    """Return what axe finds on the page as it is."""
+    """Return what axe finds on the page as it is, once what moves has come to rest."""
+    page.evaluate(_BRING_TO_REST)
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(axe.read_text())
     found = page.evaluate("axe.run().then(results => results.violations)")

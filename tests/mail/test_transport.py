@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -290,10 +290,16 @@ def test_announcing_never_waits_for_a_server_that_reads_no_more(smtp: SMTPServer
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
         client.sock.setblocking(False)
         smtp.at_rcpt["*"] = say(HANG)
-        client.sock.sendall(f"RCPT TO:<{DAVID}>\r\n".encode())
-        with suppress(BlockingIOError):
-            while True:  # until there is no more room
+        client.sock.sendall(f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<{DAVID}>\r\n".encode())
+        refusals = 0
+        while refusals < 20:  # until there is no more room, nor any to come: the server takes some in on its own
+            try:
                 client.sock.send(b"NOOP " + b"x" * 1_000 + b"\r\n")
+            except BlockingIOError:
+                refusals += 1
+                time.sleep(0.02)
+            else:
+                refusals = 0
         connection.announce(SENDER, CONTENT)
         smtp.at_rcpt.clear()
         connection.send(SENDER, SUSAN, CONTENT)

@@ -43,12 +43,12 @@ test-matrix: $(VENV)/installed-test node_modules/.package-lock.json ## the suite
 test-min: ## the fast suite with the lowest versions that are promised
 	$(PYTHON) -m venv .venv-min
 	.venv-min/bin/pip install --quiet --constraint tests/constraints-min.txt --editable '.[test]'
-	.venv-min/bin/python -m pytest --fast $(ARGS)
+	.venv-min/bin/python -m pytest -n $(JOBS) --dist loadgroup --fast $(ARGS)
 
 test-sqlalchemy20: ## the fast suite with SQLAlchemy 2.0
 	$(PYTHON) -m venv .venv-sqlalchemy20
 	.venv-sqlalchemy20/bin/pip install --quiet --editable '.[test]' 'SQLAlchemy<2.1'
-	.venv-sqlalchemy20/bin/python -m pytest --fast $(ARGS)
+	.venv-sqlalchemy20/bin/python -m pytest -n $(JOBS) --dist loadgroup --fast $(ARGS)
 
 bench: $(VENV)/installed-bench ## the speed of a poll beside others', written into docs/benchmarks
 	$(BIN)/python benchmarks/poll.py $(ARGS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -102,7 +102,16 @@ class LiveServer:
         with self.answered:
             self.requests.append(request)
             self.answered.notify_all()
-        return answer
+        return _closed_in_the_end(answer)
+
+
+def _closed_in_the_end(answer: Iterable[bytes]) -> Iterator[bytes]:
+    # Werkzeug's server does not close the answer to a browser that has hung up, as one does with a page that it leaves.
+    try:
+        yield from answer
+    finally:
+        if hasattr(answer, "close"):
+            answer.close()
 
 
 class _QuietHandler(WSGIRequestHandler):

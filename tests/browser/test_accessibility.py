@@ -35,7 +35,8 @@ for (const animation of document.getAnimations())
 
 
 def violations(page: Page, axe: Path) -> list[str]:
-    """Return what axe finds on the page as it is, once what moves has come to rest."""
+    """Return what axe finds on the page as it is, once it has its style and what moves has come to rest."""
+    page.wait_for_load_state()
     page.evaluate(_BRING_TO_REST)
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(axe.read_text())

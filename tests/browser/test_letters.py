@@ -95,7 +95,8 @@ def open_page(context: BrowserContext, url: str) -> tuple[Page, list[str]]:
 
 
 def fits(page: Page) -> bool:
-    """Return whether nothing sticks out to the side."""
+    """Return whether nothing sticks out to the side, once the page has its style."""
+    page.wait_for_load_state()
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 

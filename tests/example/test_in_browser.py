@@ -124,7 +124,7 @@ def test_a_new_post_is_counted_and_offered_above_the_feed(window: Window, people
     badge(bob, "new_posts", "1")
     bob.get_by_role("link", name="Show 1 new post").click()
     bob.get_by_text("The tide is out.").wait_for()
-    assert bob.locator('[data-notify-badge="new_posts"]:visible').count() == 0
+    bob.locator('[data-notify-badge="new_posts"]').wait_for(state="hidden")
 
 
 def test_what_somebody_writes_never_runs(window: Window, people: dict[str, Visitor]) -> None:
@@ -474,5 +474,5 @@ def test_messages_can_be_read_and_written_without_javascript(
         alice.wait_for_url("/messages")
         alice.get_by_role("button", name="Mark all seen").click()
 
-        assert not alice.locator('[data-notify-badge="unread_message_count"]').is_visible()
+        alice.locator('[data-notify-badge="unread_message_count"]').wait_for(state="hidden")
     assert people["bob"].messages()[0]["body"] == "It is."

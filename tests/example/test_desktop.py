@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import expect
 
-from tests.browser.desktops import ask, look_away, wait_for_titles
+from tests.browser.desktops import TAKE_TURNS, ask, look_away, wait_for_titles
 from tests.example.test_in_browser import be_patient, log_in
 from tests.example.visitor import Visitor
 
@@ -37,6 +37,7 @@ def page(app: Flask, bob: Visitor, browser: Browser, serve: Callable[[Flask], Li
     """A page of alice's, whose browser permits notifications."""
     assert bob
     with browser.new_context(base_url=serve(app).url, permissions=["notifications"]) as context:
+        context.add_init_script(TAKE_TURNS)
         page = be_patient(context.new_page())
         log_in(page, "alice")
         yield page

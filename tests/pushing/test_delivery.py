@@ -15,7 +15,7 @@ from sqlalchemy import event
 from flask_notify.pushing import lanes, outbox
 from flask_notify.pushing.sender import MOST_ATTEMPTS
 from tests.pushing.post_office import PostOffice, states
-from tests.pushing.types import Renewed, declare
+from tests.pushing.types import Renewed, declare, renewing
 from tests.recording import recorded
 from tests.servers import Database
 from tests.servers.push import Browser
@@ -310,13 +310,7 @@ def test_a_renewed_message_takes_the_place_of_its_push(office: PostOffice) -> No
 def test_a_message_that_is_renewed_while_it_is_pushed_is_pushed_again(office: PostOffice) -> None:
     declare(office)
     susan, (browser,) = office.add("susan")
-    target = office.site.add_user("the target")
-
-    def tell(text: str) -> None:
-        with office.site.app.app_context():
-            about = office.site.user(target)
-            office.site.notify.send(Renewed(text=text, target=about), to=office.site.user(susan))
-            office.site.db.session.commit()
+    tell = renewing(office, susan)
 
     tell("old")
     office.services[0].at_push["*"] = lambda _browser: tell("new") if not browser.received else None
@@ -332,13 +326,7 @@ def test_a_message_that_is_renewed_while_it_is_pushed_is_pushed_again(office: Po
 def test_a_message_that_is_renewed_just_before_its_push_is_written_is_pushed_once(office: PostOffice) -> None:
     declare(office)
     susan, (browser,) = office.add("susan")
-    target = office.site.add_user("the target")
-
-    def tell(text: str) -> None:
-        with office.site.app.app_context():
-            about = office.site.user(target)
-            office.site.notify.send(Renewed(text=text, target=about), to=office.site.user(susan))
-            office.site.db.session.commit()
+    tell = renewing(office, susan)
 
     tell("old")
     texts = ["new"]

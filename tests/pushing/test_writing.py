@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.pushing.post_office import PostOffice, states
-from tests.pushing.types import Alarm, First, Quiet, Renewed, declare
+from tests.pushing.types import Alarm, First, Quiet, declare, renewing
 from tests.recording import recorded
 from tests.servers import Database
 
@@ -102,13 +102,7 @@ def test_what_is_told_once_only_is_owed_once(office: PostOffice) -> None:
 def test_a_renewed_message_is_owed_to_browsers_that_came_meanwhile_too(office: PostOffice) -> None:
     declare(office)
     susan, _ = office.add("susan")
-    target = office.site.add_user("the target")
-
-    def tell(text: str) -> None:
-        with office.site.app.app_context():
-            about = office.site.user(target)
-            office.site.notify.send(Renewed(text=text, target=about), to=office.site.user(susan))
-            office.site.db.session.commit()
+    tell = renewing(office, susan)
 
     tell("one")
     office.run()

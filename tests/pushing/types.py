@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 from flask_notify import MessageType
@@ -42,3 +43,16 @@ def declare(office: PostOffice) -> None:
     """Declare all of them."""
     for kind in (Renewed, First, Alarm, Quiet):
         office.site.notify.message_type(kind)
+
+
+def renewing(office: PostOffice, key: Any) -> Callable[[str], None]:
+    """Return what tells a user of one thing, again and again: the message is made once and then renewed."""
+    target = office.site.add_user("the target")
+
+    def tell(text: str) -> None:
+        with office.site.app.app_context():
+            about = office.site.user(target)
+            office.site.notify.send(Renewed(text=text, target=about), to=office.site.user(key))
+            office.site.db.session.commit()
+
+    return tell
